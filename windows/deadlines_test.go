@@ -1,0 +1,97 @@
+package windows
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// dueModel is the naive form of Deadlines: a map that is searched each time.
+type dueModel map[uint32]int64
+
+func (m dueModel) next(key func(uint32) []byte, now int64) (slot uint32, at int64, ok bool) {
+	for s, d := range m {
+		if d > now {
+			continue
+		}
+		if !ok || cmp.Or(cmp.Compare(d, at), bytes.Compare(key(s), key(slot))) < 0 {
+			slot, at, ok = s, d, true
+		}
+	}
+	if ok {
+		delete(m, slot)
+	}
+	return slot, at, ok
+}
+
+func TestDeadlinesAgainstMap(t *testing.T) {
+	key := func(slot uint32) []byte { return fmt.Appendf(nil, "%03d", (slot*37)%101) }
+	rapid.Check(t, func(t *rapid.T) {
+		d, m := NewDeadlines(key), dueModel{}
+		now := int64(0)
+		slot := rapid.Uint32Range(0, 100)
+		near := rapid.Int64Range(-3, 12)
+		arm := func(t *rapid.T) {
+			s, at := slot.Draw(t, "slot"), now+near.Draw(t, "in")
+			d.Arm(s, at)
+			m[s] = at
+		}
+		next := func(t *rapid.T) bool {
+			s, at, ok := d.Next(now)
+			ws, wat, wok := m.next(key, now)
+			if s != ws || at != wat || ok != wok {
+				t.Fatalf("next(%d) = %d at %d %v, want %d at %d %v", now, s, at, ok, ws, wat, wok)
+			}
+			return ok
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"arm": arm, "arm2": arm, "arm3": arm,
+			"disarm": func(t *rapid.T) {
+				s := slot.Draw(t, "slot")
+				d.Disarm(s)
+				delete(m, s)
+			},
+			"advance": func(t *rapid.T) { now += rapid.Int64Range(0, 5).Draw(t, "by") },
+			"next":    func(t *rapid.T) { next(t) },
+			"drain": func(t *rapid.T) {
+				for next(t) {
+					if rapid.IntRange(0, 3).Draw(t, "arm between") == 0 {
+						s, at := slot.Draw(t, "slot"), now+rapid.Int64Range(-2, 4).Draw(t, "in")
+						if at < now && rapid.Bool().Draw(t, "later") {
+							at = now + 1
+						}
+						d.Arm(s, at)
+						m[s] = at
+					}
+				}
+			},
+			"": func(t *rapid.T) {
+				if d.Len() != len(m) {
+					t.Fatalf("%d armed, want %d", d.Len(), len(m))
+				}
+				if len(d.heap) > 2*d.armed+64 {
+					t.Fatalf("%d entries for %d armed", len(d.heap), d.armed)
+				}
+				wake, ok := d.Wake()
+				if ok != (len(m) > 0) {
+					t.Fatalf("wake %v with %d armed", ok, len(m))
+				}
+				for s := range uint32(101) {
+					at, armed := m[s]
+					if !armed {
+						at = None
+					}
+					if d.At(s) != at {
+						t.Fatalf("slot %d: deadline %d, want %d", s, d.At(s), at)
+					}
+					if armed && wake > at {
+						t.Fatalf("slot %d is due at %d, before wake %d", s, at, wake)
+					}
+				}
+			},
+		})
+	})
+}
