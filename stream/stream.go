@@ -6,17 +6,34 @@ package stream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 )
 
 // NoTime is the log time of a record whose log assigns none.
 const NoTime = math.MinInt64
 
+// The reasons for which an engine stops although its input goes on. Test for
+// them with errors.Is.
+var (
+	// ErrLost says that this process owns the partition no longer.
+	ErrLost = errors.New("partition is owned by this process no longer")
+	// ErrFenced says that a later owner has taken the partition over, and that
+	// nothing of the refused Append was stored.
+	ErrFenced = errors.New("partition was taken over by a later owner")
+	// ErrClosed says that a log was closed before or during a Read.
+	ErrClosed = errors.New("log is closed")
+)
+
 // Record is one entry of a log. Value is valid until the log's next Read.
 type Record struct {
 	Offset int64
 	Time   int64 // log time in Unix nanoseconds, NoTime when the log assigns none
 	Value  []byte
+	// Oversize is the length in bytes of a record that is longer than its log
+	// holds in memory, else 0. Such a record has no Value; the decoder refuses
+	// it with the reason size.
+	Oversize int64
 }
 
 // Log is one input partition, read by one goroutine from a position on.
@@ -26,7 +43,9 @@ type Log interface {
 	Partition() int32
 	// Read fills dst with the next records, one at least, and gives their
 	// number. It blocks until there is one, and ends with io.EOF after the last
-	// record of a finite log.
+	// record of a finite log. Offsets are strictly increasing; gaps are
+	// allowed. A log mends what can be mended by itself, so an error other than
+	// io.EOF and ctx's ends the run.
 	Read(ctx context.Context, dst []Record) (int, error)
 	Close() error
 }
@@ -34,12 +53,20 @@ type Log interface {
 // Results is the log that takes what a program puts out; exactly one is the
 // primary, and it holds the engine back.
 type Results interface {
-	// Append makes outs durable in order before it returns. After an error a
-	// prefix of them may be there; Last tells which.
+	// Append makes outs durable in order before it returns, and does not
+	// keep the slice. After an error a prefix of them may be there;
+	// Last tells which. ErrFenced is final, any other error is tried again.
 	Append(ctx context.Context, outs []Output) error
 	// Last gives the highest origin that was ever appended for a partition;
 	// false when there is none.
 	Last(ctx context.Context, source string, partition int32) (Origin, bool, error)
+}
+
+// Fencer is a Results that refuses the writes of earlier owners.
+type Fencer interface {
+	// Fence takes a partition over. From its return on, an Append for that
+	// partition by an earlier owner fails with ErrFenced and stores nothing.
+	Fence(ctx context.Context, source string, partition int32) error
 }
 
 // Ownership says whether this process may read a partition.
@@ -117,28 +144,37 @@ type Decoder[E any] interface {
 type Shard[E any] interface {
 	// Step applies the events of b whose indices are in mine, in order. Before
 	// an event of record r it fires what is due at b.Clock[r], and at the end
-	// what is due at the last record's clock.
+	// what is due at the last record's clock; due is a deadline that is not
+	// after the clock. A deadline that is armed by an event of record r lies
+	// after b.Clock[r]. b has at least one record, mine may be empty, and both
+	// are valid until Step returns.
 	Step(b *Batch[E], mine []int32, out *Emitter)
 	// End closes all that is open, as if the partition had been idle for good.
 	// Its outputs belong to the record r.
 	End(r int32, out *Emitter)
-	// AppendState and LoadState encode and restore the whole state. LoadState
-	// is called on a new shard; keep says which keys are its own.
+	// AppendState encodes the whole state, the same state to the same bytes.
 	AppendState(dst []byte) ([]byte, error)
+	// LoadState adds an encoded state to a shard that has not stepped yet. It
+	// is called once for each shard of the engine that encoded them; keep says
+	// which keys, by their hash, are this shard's own.
 	LoadState(state []byte, keep func(hash uint64) bool) error
 }
 
 // Batch is a run of records of one partition and the events in them.
 type Batch[E any] struct {
 	Records []Record
-	Clock   []int64  // partition's log clock at each record, NoTime when it has none
-	Events  []E      // in log order
-	At      []int32  // At[i] is the index in Records of Events[i]
-	Hash    []uint64 // of the key of each event; says which shard it belongs to
+	// Clock is the partition's log clock at each record, NoTime when it has
+	// none yet. It never goes back. Before a decoder sets it, it is NoTime; a
+	// time that the log itself assigned takes precedence over the decoder's.
+	Clock  []int64
+	Events []E      // in log order
+	At     []int32  // At[i] is the index in Records of Events[i]
+	Hash   []uint64 // of the key of each event; says which shard it belongs to
 }
 
-// Add appends one event of record r and gives the place to decode it into.
-// Cancel takes it back.
+// Add appends one event of record r and gives the place to decode it into,
+// which may still hold what an earlier event left there. The decoder then sets
+// its hash, the last in b.Hash. Cancel takes the event back.
 func (b *Batch[E]) Add(r int32) *E {
 	n := len(b.Events)
 	if n < cap(b.Events) {
@@ -173,12 +209,16 @@ type entry struct {
 	out      Output
 }
 
-// Event emits an output that event i of record r caused.
+// Event emits an output that event i of record r caused; the i of an event
+// that was refused is the number of events before it, len(b.Events).
 func (e *Emitter) Event(r, i int32, o Output) {
 	e.entries = append(e.entries, entry{record: r, event: i, out: o})
 }
 
-// Deadline emits an output of a deadline that record r's clock has passed.
+// Deadline emits an output of a deadline that record r's clock has reached.
+// The output belongs to the first record whose clock had reached it, which is r
+// or, when the shard looked later, one before it; where there is no log clock
+// it belongs to r. key is the key of the state, so no two keys share one.
 func (e *Emitter) Deadline(r int32, deadline int64, key string, o Output) {
 	e.entries = append(e.entries, entry{record: r, event: -1, deadline: deadline, key: key, out: o})
 }

@@ -1,0 +1,285 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync/atomic"
+)
+
+// End says what becomes of open state at the end of a finite log.
+type End uint8
+
+// The policies for the end of a log.
+const (
+	// EndOpen leaves everything open: the log may go on later.
+	EndOpen End = iota
+	// EndIdle closes everything, as if the partition had been idle for good.
+	// What that puts out belongs to the log's last record.
+	EndIdle
+)
+
+// Options say what an engine runs. Program, Log and Results are required.
+type Options[E any] struct {
+	Program Program[E]
+	Log     Log     // closed by its opener, not by the engine
+	Results Results // the primary: it holds the engine back
+	// Ownership is asked before anything is read; nil when nobody else can
+	// read the partition.
+	Ownership Ownership
+	// Shards is the number of state machines that the keys are spread over,
+	// each with a goroutine. It does not change the output. 0 means one for
+	// each processor that Go may use.
+	Shards int
+	// BatchRecords is how many records are asked of the log at a time. It does
+	// not change the output. 0 means DefaultBatchRecords.
+	BatchRecords int
+	End          End
+	// Tap is called with outputs after the primary took them, in order, each
+	// once, by one goroutine at a time. The slice is valid during the call.
+	Tap func(outs []Output)
+}
+
+// DefaultBatchRecords is how many records an engine reads at a time.
+const DefaultBatchRecords = 1024
+
+// Engine runs a program over one partition as one state machine in log order.
+// For the same log it puts out the same outputs with the same origins, whatever
+// its number of shards, its batches, or the restarts in between.
+type Engine[E any] struct {
+	opts   Options[E]
+	source string
+	part   int32
+
+	clock   int64 // log clock after the last record
+	last    int64 // offset of the last record
+	hasLast bool
+	next    int32 // index of the next output of the last record
+
+	published Origin // the last one that the primary held when Run began
+	suppress  bool   // published counts
+
+	workers []*worker[E]
+	shards  []Shard[E]
+	round   round[E]
+
+	roundBytes, inlineBytes int // see defaultRoundBytes; smaller in tests
+
+	recs   []Record
+	clocks []int64
+	refs   []ref
+	outs   []Output
+	flush  *flusher
+
+	started  atomic.Bool
+	running  atomic.Bool
+	unclean  bool // outputs of applied records may not have been published
+	counters counters
+}
+
+// New makes an engine, with an empty state. It starts nothing.
+func New[E any](opts Options[E]) (*Engine[E], error) {
+	switch {
+	case opts.Program == nil:
+		return nil, errors.New("engine: Options.Program is missing")
+	case opts.Log == nil:
+		return nil, errors.New("engine: Options.Log is missing")
+	case opts.Results == nil:
+		return nil, errors.New("engine: Options.Results is missing")
+	case opts.Shards < 0:
+		return nil, fmt.Errorf("engine: Options.Shards is %d, want 0 or more", opts.Shards)
+	case opts.BatchRecords < 0:
+		return nil, fmt.Errorf("engine: Options.BatchRecords is %d, want 0 or more", opts.BatchRecords)
+	}
+	if opts.Shards == 0 {
+		opts.Shards = runtime.GOMAXPROCS(0)
+	}
+	if opts.BatchRecords == 0 {
+		opts.BatchRecords = DefaultBatchRecords
+	}
+	e := &Engine[E]{
+		opts:   opts,
+		source: opts.Log.Source(),
+		part:   opts.Log.Partition(),
+		clock:  NoTime,
+		recs:   make([]Record, opts.BatchRecords),
+		clocks: make([]int64, opts.BatchRecords),
+
+		roundBytes:  defaultRoundBytes,
+		inlineBytes: defaultInlineBytes,
+	}
+	e.flush = newFlusher(opts.Results, opts.Tap, e.source, e.part, &e.counters)
+	e.counters.offset.Store(-1)
+	e.counters.clock.Store(NoTime)
+	for range opts.Shards {
+		e.shards = append(e.shards, opts.Program.NewShard())
+		e.workers = append(e.workers, newWorker(opts.Program.NewDecoder(), opts.Shards))
+	}
+	return e, nil
+}
+
+// Run reads the log until it ends, ctx ends or the partition is lost, and
+// returns after every output of a log that ended is durable. It can be called
+// once.
+//
+// The error is nil at the end of a finite log, ctx's cause when ctx ended,
+// ErrLost or ErrFenced when another process owns the partition, else the log's.
+func (e *Engine[E]) Run(ctx context.Context) error {
+	if !e.started.CompareAndSwap(false, true) {
+		return errors.New("engine: Run was called before")
+	}
+	e.running.Store(true)
+	defer e.running.Store(false)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if own := e.opts.Ownership; own != nil {
+		claim, err := own.Acquire(ctx, e.source, e.part)
+		if err != nil {
+			return fmt.Errorf("acquire %s/%d: %w", e.source, e.part, err)
+		}
+		defer func() { _ = claim.Release() }() // a claim that is lost has nothing to release
+		watched := make(chan struct{})
+		defer func() { <-watched }()
+		defer cancel(nil)
+		go func() {
+			defer close(watched)
+			select {
+			case <-claim.Lost():
+				cancel(fmt.Errorf("%s/%d: %w", e.source, e.part, ErrLost))
+			case <-ctx.Done():
+			}
+		}()
+		e.flush.lost = claim.Lost()
+	}
+	if err := e.flush.open(ctx); err != nil {
+		return cause(ctx, err)
+	}
+	e.published, e.suppress = e.flush.last, e.flush.hasLast
+
+	stop := e.startWorkers()
+	defer stop()
+	e.unclean = true
+	flushed := make(chan struct{})
+	go func() {
+		defer close(flushed)
+		e.flush.run(ctx, cancel)
+	}()
+	err := e.loop(ctx)
+	if ctx.Err() == nil {
+		// Whatever ended the log, what was computed is worth having.
+		e.flush.drain()
+	}
+	<-flushed
+	e.unclean = e.flush.pendingLen() > 0
+	switch {
+	case e.flush.failed != nil:
+		return e.flush.failed
+	case err == nil && e.unclean:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// cause gives the reason for which ctx ended when err is only its echo.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); c != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return c
+	}
+	return err
+}
+
+func (e *Engine[E]) loop(ctx context.Context) error {
+	for {
+		n, err := e.opts.Log.Read(ctx, e.recs)
+		if n > 0 {
+			if perr := e.process(ctx, e.recs[:n]); perr != nil {
+				return perr
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return e.end(ctx)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("read %s/%d after offset %d: %w", e.source, e.part, e.counters.offset.Load(), err)
+		}
+	}
+}
+
+// process applies records and hands over what they put out.
+func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
+	if e.hasLast {
+		// What a restored state has applied already.
+		skip := 0
+		for skip < len(recs) && recs[skip].Offset <= e.last {
+			skip++
+		}
+		if skip > 0 && e.counters.records.Load() > 0 {
+			return fmt.Errorf("read %s/%d: offset %d comes after %d", e.source, e.part, recs[0].Offset, e.last)
+		}
+		e.counters.skipped.Add(int64(skip))
+		recs = recs[skip:]
+	}
+	for i := 1; i < len(recs); i++ {
+		if recs[i].Offset <= recs[i-1].Offset {
+			return fmt.Errorf("read %s/%d: offset %d comes after %d", e.source, e.part, recs[i].Offset, recs[i-1].Offset)
+		}
+	}
+	for len(recs) > 0 {
+		var n int
+		if len(e.shards) == 1 {
+			n = e.roundSerial(recs)
+		} else {
+			n = e.roundParallel(recs)
+		}
+		e.emit(recs[:n], false)
+		e.last, e.hasLast = recs[n-1].Offset, true
+		e.counters.advance(n, e.last, e.clock)
+		recs = recs[n:]
+		if err := e.hand(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine[E]) end(ctx context.Context) error {
+	if e.opts.End != EndIdle || !e.hasLast {
+		return nil
+	}
+	for i, s := range e.shards {
+		s.End(0, &e.workers[i].stepped)
+	}
+	e.emit([]Record{{Offset: e.last}}, true)
+	return e.hand(ctx)
+}
+
+// hand gives e.outs to the flusher and waits while that has too many.
+func (e *Engine[E]) hand(ctx context.Context) error {
+	if len(e.outs) == 0 {
+		return nil
+	}
+	err := e.flush.add(ctx, e.outs)
+	clear(e.outs)
+	e.outs = e.outs[:0]
+	return err
+}
+
+// Ready gives nil while outputs reach the primary, else why they do not.
+func (e *Engine[E]) Ready() error {
+	if !e.running.Load() {
+		return errors.New("engine is not running")
+	}
+	return e.flush.health()
+}
+
+// Position gives the offset of the last record applied; false when there is
+// none. It may be called while Run runs.
+func (e *Engine[E]) Position() (offset int64, ok bool) {
+	offset = e.counters.offset.Load()
+	return offset, offset >= 0
+}

@@ -1,0 +1,396 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recordsLog gives the records it holds, and spoils what it gave at the next
+// Read, as a log may.
+type recordsLog struct {
+	recs  []Record
+	given [][]byte
+	end   func(ctx context.Context) error // after the last, instead of io.EOF
+}
+
+func (l *recordsLog) Source() string   { return "toy" }
+func (l *recordsLog) Partition() int32 { return 3 }
+func (l *recordsLog) Close() error     { return nil }
+
+func (l *recordsLog) Read(ctx context.Context, dst []Record) (int, error) {
+	for _, v := range l.given {
+		for i := range v {
+			v[i] = '#'
+		}
+	}
+	l.given = l.given[:0]
+	if len(l.recs) == 0 {
+		if l.end != nil {
+			return 0, l.end(ctx)
+		}
+		return 0, io.EOF
+	}
+	n := copy(dst, l.recs)
+	for i := range n {
+		dst[i].Value = slices.Clone(dst[i].Value)
+		l.given = append(l.given, dst[i].Value)
+	}
+	l.recs = l.recs[n:]
+	return n, nil
+}
+
+var genRecords = rapid.Custom(func(t *rapid.T) []Record {
+	logClock := rapid.Bool().Draw(t, "logClock")
+	keys := rapid.IntRange(1, 12).Draw(t, "keys")
+	n := rapid.IntRange(0, 200).Draw(t, "records")
+	var recs []Record
+	offset, now := int64(0), int64(100)
+	for range n {
+		offset += int64(rapid.IntRange(1, 3).Draw(t, "gap"))
+		now += int64(rapid.SampledFrom([]int{0, 0, 0, 1, 1, 2, 3, 8, 30, -4}).Draw(t, "dt"))
+		rec := Record{Offset: offset, Time: NoTime}
+		var b strings.Builder
+		switch rapid.IntRange(0, 9).Draw(t, "timed") {
+		case 0: // neither the log nor the record has a time
+		case 1: // both have, and the log's counts
+			rec.Time = now
+			fmt.Fprintf(&b, "@%d|", now+1000)
+		default:
+			if logClock {
+				rec.Time = now
+			} else {
+				fmt.Fprintf(&b, "@%d|", now)
+			}
+		}
+		if rapid.IntRange(0, 30).Draw(t, "big") == 0 {
+			rec.Oversize = 1 << 30
+			recs = append(recs, rec)
+			continue
+		}
+		for i := range rapid.SampledFrom([]int{0, 1, 1, 1, 1, 2, 3, 40}).Draw(t, "packed") {
+			if i > 0 {
+				b.WriteByte(';')
+			}
+			if rapid.IntRange(0, 9).Draw(t, "refused") == 0 {
+				b.WriteByte('!')
+			}
+			fmt.Fprintf(&b, "k%d", rapid.IntRange(0, keys).Draw(t, "key"))
+		}
+		rec.Value = []byte(b.String())
+		recs = append(recs, rec)
+	}
+	return recs
+})
+
+func newToy(t testing.TB, log Log, results Results, opts Options[toyEvent]) *Engine[toyEvent] {
+	t.Helper()
+	opts.Program, opts.Log, opts.Results = toy{}, log, results
+	e, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestSameOutputWhateverTheShape(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	rapid.Check(t, func(rt *rapid.T) {
+		recs := genRecords.Draw(rt, "log")
+		end := rapid.SampledFrom([]End{EndOpen, EndIdle}).Draw(rt, "end")
+		want := model("toy", recs, end)
+		for _, procs := range []int{1, 2} {
+			runtime.GOMAXPROCS(procs)
+			for _, shards := range []int{1, 2, 7, 16} {
+				for _, batch := range []int{1, 7, 64, 1000} {
+					results := NewMemoryResults()
+					var tapped []Output
+					e := newToy(t, &recordsLog{recs: recs}, results, Options[toyEvent]{
+						Shards: shards, BatchRecords: batch, End: end,
+						Tap: func(outs []Output) { tapped = append(tapped, outs...) },
+					})
+					// Small, so that little input crosses all the paths.
+					e.roundBytes = rapid.SampledFrom([]int{1, 20, 300, defaultRoundBytes}).Draw(rt, "round")
+					e.inlineBytes = rapid.SampledFrom([]int{0, 100, defaultInlineBytes}).Draw(rt, "inline")
+					if err := e.Run(t.Context()); err != nil {
+						rt.Fatal(err)
+					}
+					if err := sameOutputs(results.Outputs(), want); err != nil {
+						rt.Fatalf("%d processors, %d shards, batches of %d: %v", procs, shards, batch, err)
+					}
+					if err := sameOutputs(tapped, want); err != nil {
+						rt.Fatalf("tap: %v", err)
+					}
+					if s := e.Stats(); s.Records != int64(len(recs)) || s.Outputs != int64(len(want)) {
+						rt.Fatalf("stats are %+v for %d records and %d outputs", s, len(recs), len(want))
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestSnapshotAnywhereAndGoOn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		recs := genRecords.Draw(rt, "log")
+		want := model("toy", recs, EndIdle)
+		results := NewMemoryResults()
+		var snapshot []byte
+		for from := 0; ; {
+			to := rapid.IntRange(from, len(recs)).Draw(rt, "cut")
+			end := EndOpen
+			if to == len(recs) {
+				end = EndIdle
+			}
+			shards := rapid.SampledFrom([]int{1, 2, 7, 16}).Draw(rt, "shards")
+			// The log begins at or before the place where the state is.
+			begin := rapid.IntRange(0, from).Draw(rt, "begin")
+			e := newToy(t, &recordsLog{recs: recs[begin:to]}, results, Options[toyEvent]{Shards: shards, BatchRecords: 5, End: end})
+			e.roundBytes, e.inlineBytes = 20, 50
+			if snapshot != nil {
+				if err := e.Restore(snapshot); err != nil {
+					rt.Fatal(err)
+				}
+				again := newToy(t, &recordsLog{}, results, Options[toyEvent]{Shards: shards})
+				if err := again.Restore(snapshot); err != nil {
+					rt.Fatal(err)
+				}
+				a, _ := e.Snapshot(nil)
+				b, err := again.Snapshot(nil)
+				if err != nil || string(a) != string(b) {
+					rt.Fatalf("the same state has two snapshots, %d and %d bytes, %v", len(a), len(b), err)
+				}
+			}
+			if err := e.Run(t.Context()); err != nil {
+				rt.Fatal(err)
+			}
+			if to == len(recs) {
+				break
+			}
+			var err error
+			if snapshot, err = e.Snapshot(nil); err != nil {
+				rt.Fatal(err)
+			}
+			from = to
+		}
+		if err := sameOutputs(results.Outputs(), want); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	good := newToy(t, &recordsLog{recs: []Record{{Offset: 1, Time: 5, Value: []byte("a;b;c")}}}, NewMemoryResults(), Options[toyEvent]{Shards: 2})
+	if err := good.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := good.Snapshot(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := func(b []byte) error {
+		return newToy(t, &recordsLog{}, NewMemoryResults(), Options[toyEvent]{Shards: 3}).Restore(b)
+	}
+	if err := restore(snapshot); err != nil {
+		t.Fatal(err)
+	}
+	for n := range snapshot {
+		if restore(snapshot[:n]) == nil {
+			t.Fatalf("took a snapshot cut to %d of %d bytes", n, len(snapshot))
+		}
+		bad := slices.Clone(snapshot)
+		bad[n] ^= 0x40
+		if restore(bad) == nil {
+			t.Fatalf("took a snapshot with byte %d changed", n)
+		}
+	}
+	other := NewMemoryLog("other", 3)
+	e := newToy(t, other.Open(0), NewMemoryResults(), Options[toyEvent]{})
+	if err := e.Restore(snapshot); err == nil || !strings.Contains(err.Error(), "of toy/3, this is other/3") {
+		t.Fatalf("restored another log's snapshot: %v", err)
+	}
+	if err := good.Restore(snapshot); err == nil {
+		t.Fatal("restored into an engine that has run")
+	}
+}
+
+// failingResults stores a prefix of the append that fails, and then dies or
+// comes back.
+type failingResults struct {
+	*MemoryResults
+	failAt int // appends until the one that fails
+	prefix int
+	dead   bool
+	stays  bool // is dead for good
+}
+
+var errStore = errors.New("disk on fire")
+
+func (f *failingResults) Append(ctx context.Context, outs []Output) error {
+	if f.dead && f.stays {
+		return errStore
+	}
+	if f.failAt--; f.failAt == 0 {
+		f.dead = true
+		_ = f.MemoryResults.Append(ctx, outs[:min(f.prefix, len(outs))])
+		return errStore
+	}
+	return f.MemoryResults.Append(ctx, outs)
+}
+
+func TestRestartGivesEachOutputOnce(t *testing.T) {
+	recs := manyRecords(150)
+	want := model("toy", recs, EndIdle)
+	for _, prefix := range []int{0, 1, 2, 1000} {
+		for failAt := 1; ; failAt++ {
+			store := NewMemoryResults()
+			ctx, cancel := context.WithCancel(t.Context())
+			dying := &failingResults{MemoryResults: store, failAt: failAt, prefix: prefix, stays: true}
+			e := newToy(t, &recordsLog{recs: recs}, &killOnFail{dying, cancel}, Options[toyEvent]{Shards: 2, BatchRecords: 3, End: EndIdle})
+			err := e.Run(ctx)
+			cancel()
+			if !dying.dead { // all appends were made
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("Run gave %v", err)
+			}
+			if _, err := e.Snapshot(nil); prefix == 0 && err == nil {
+				t.Fatal("took a snapshot that is ahead of its outputs")
+			}
+			e = newToy(t, &recordsLog{recs: recs}, store, Options[toyEvent]{Shards: 7, BatchRecords: 64, End: EndIdle})
+			published := len(store.Outputs())
+			if err := e.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := sameOutputs(store.Outputs(), want); err != nil {
+				t.Fatalf("append %d failed after %d outputs: %v", failAt, prefix, err)
+			}
+			if s := e.Stats(); s.Suppressed != int64(published) {
+				t.Fatalf("suppressed %d outputs of %d published", s.Suppressed, published)
+			}
+		}
+	}
+}
+
+// killOnFail ends the run when an append fails, as a crash would.
+type killOnFail struct {
+	*failingResults
+	kill func()
+}
+
+func (k *killOnFail) Append(ctx context.Context, outs []Output) error {
+	err := k.failingResults.Append(ctx, outs)
+	if err != nil {
+		k.kill()
+	}
+	return err
+}
+
+func manyRecords(n int) []Record {
+	var recs []Record
+	for i := range n {
+		recs = append(recs, Record{Offset: int64(i * 2), Time: int64(i), Value: fmt.Appendf(nil, "k%d;k%d;!x%d;k%d", i%5, i%3, i, i%40)})
+	}
+	return recs
+}
+
+func TestAppendIsTriedAgainAfterWhatLanded(t *testing.T) {
+	recs := manyRecords(60)
+	want := model("toy", recs, EndIdle)
+	for _, prefix := range []int{0, 1, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			results := &failingResults{MemoryResults: NewMemoryResults(), failAt: 1, prefix: prefix}
+			var tapped []Output
+			e := newToy(t, &recordsLog{recs: recs}, results, Options[toyEvent]{
+				Shards: 1, BatchRecords: 4, End: EndIdle, Tap: func(outs []Output) { tapped = append(tapped, outs...) },
+			})
+			done := make(chan error, 1)
+			go func() { done <- e.Run(t.Context()) }()
+			synctest.Wait() // in the back-off
+			if err := e.Ready(); !errors.Is(err, errStore) {
+				t.Fatalf("Ready is %v while the primary fails", err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if err := sameOutputs(results.Outputs(), want); err != nil {
+				t.Fatal(err)
+			}
+			if err := sameOutputs(tapped, want); err != nil {
+				t.Fatal(err)
+			}
+			if s := e.Stats(); s.AppendFails != 1 || s.Outputs != int64(len(want)) {
+				t.Fatalf("stats are %+v", s)
+			}
+		})
+	}
+}
+
+// stuckResults fails until mended.
+type stuckResults struct {
+	*MemoryResults
+	broken   bool
+	attempts []time.Time
+}
+
+func (s *stuckResults) Append(ctx context.Context, outs []Output) error {
+	s.attempts = append(s.attempts, time.Now())
+	if s.broken {
+		return errStore
+	}
+	return s.MemoryResults.Append(ctx, outs)
+}
+
+func TestPrimaryHoldsTheEngineBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := NewMemoryLog("toy", 3)
+		const total = 4 * maxPendingOutputs
+		for i := range total {
+			log.Append(int64(i), []byte("!x"))
+		}
+		results := &stuckResults{MemoryResults: NewMemoryResults(), broken: true}
+		e := newToy(t, log.Open(0), results, Options[toyEvent]{Shards: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		if s := e.Stats(); s.Records < maxPendingOutputs || s.Records > 3*maxPendingOutputs {
+			t.Fatalf("%d of %d records were applied while the primary takes nothing", s.Records, total)
+		}
+		for i := 1; i < len(results.attempts); i++ {
+			want := min(firstBackoff<<(i-1), maxBackoff)
+			if d := results.attempts[i].Sub(results.attempts[i-1]); d != want {
+				t.Fatalf("attempt %d came after %v, want %v", i, d, want)
+			}
+		}
+		results.broken = false
+		time.Sleep(maxBackoff)
+		synctest.Wait()
+		if s := e.Stats(); s.Outputs != total || e.Ready() != nil {
+			t.Fatalf("stats are %+v, ready %v", s, e.Ready())
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Fatalf("Run gave %v", err)
+		}
+		if e.Ready() == nil {
+			t.Fatal("an engine that has stopped is ready")
+		}
+	})
+}

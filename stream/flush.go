@@ -1,0 +1,248 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// What may wait for the primary before the engine does.
+	maxPendingOutputs = 8192
+	maxPendingBytes   = 16 << 20
+
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 10 * time.Second
+)
+
+var errNotOpen = errors.New("last published origin is not known yet")
+
+// flusher takes outputs to the primary in the background, all that came while
+// the one before was under way in one Append: so the cost of an Append shows in
+// latency, not in throughput.
+type flusher struct {
+	results  Results
+	tap      func([]Output)
+	source   string
+	part     int32
+	counters *counters
+	lost     <-chan struct{} // nil: never
+
+	last    Origin // highest origin the primary holds; the flusher's own after open
+	hasLast bool
+
+	mu       sync.Mutex
+	pending  []Output
+	bytes    int
+	taken    int // outputs that an Append under way holds
+	draining bool
+	err      error // why outputs do not reach the primary now
+
+	wake   chan struct{} // something is pending, or draining
+	space  chan struct{} // pending was taken
+	done   chan struct{} // run has returned
+	failed error         // why it gave up, set before done is closed
+}
+
+func newFlusher(r Results, tap func([]Output), source string, part int32, c *counters) *flusher {
+	return &flusher{
+		results: r, tap: tap, source: source, part: part, counters: c, err: errNotOpen,
+		wake: make(chan struct{}, 1), space: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// open takes the partition over and learns what the primary holds.
+func (f *flusher) open(ctx context.Context) error {
+	wait := firstBackoff
+	for {
+		err := f.tryOpen(ctx)
+		if err == nil || errors.Is(err, ErrFenced) || ctx.Err() != nil {
+			f.setErr(err)
+			return err
+		}
+		f.setErr(err)
+		if err := sleep(ctx, &wait); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *flusher) tryOpen(ctx context.Context) error {
+	if fr, ok := f.results.(Fencer); ok {
+		if err := fr.Fence(ctx, f.source, f.part); err != nil {
+			return fmt.Errorf("take over %s/%d: %w", f.source, f.part, err)
+		}
+	}
+	return f.readLast(ctx)
+}
+
+func (f *flusher) readLast(ctx context.Context) error {
+	last, ok, err := f.results.Last(ctx, f.source, f.part)
+	if err != nil {
+		return fmt.Errorf("last published origin of %s/%d: %w", f.source, f.part, err)
+	}
+	f.last, f.hasLast = last, ok
+	return nil
+}
+
+// add queues outs; it blocks while too much is queued, and gives an error only
+// when nothing is taken any more.
+func (f *flusher) add(ctx context.Context, outs []Output) error {
+	f.mu.Lock()
+	f.pending = append(f.pending, outs...)
+	for i := range outs {
+		f.bytes += len(outs[i].Value)
+	}
+	f.mu.Unlock()
+	signal(f.wake)
+	for {
+		f.mu.Lock()
+		full := len(f.pending) > maxPendingOutputs || f.bytes > maxPendingBytes
+		f.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-f.space:
+		case <-f.done:
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// drain lets run return once nothing is pending, and waits for that.
+func (f *flusher) drain() {
+	f.mu.Lock()
+	f.draining = true
+	f.mu.Unlock()
+	signal(f.wake)
+	<-f.done
+}
+
+// pendingLen gives how many outputs were added and have not been published.
+func (f *flusher) pendingLen() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.pending) + f.taken
+}
+
+func (f *flusher) health() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *flusher) setErr(err error) {
+	f.mu.Lock()
+	f.err = err
+	f.mu.Unlock()
+}
+
+// run publishes until it is drained or cannot go on; then it ends ctx, so that
+// whoever produces outputs ends as well.
+func (f *flusher) run(ctx context.Context, cancel context.CancelCauseFunc) {
+	defer close(f.done)
+	var spare []Output
+	for {
+		f.mu.Lock()
+		take := f.pending
+		f.pending, f.bytes, f.taken = spare[:0], 0, len(take)
+		draining := f.draining
+		f.mu.Unlock()
+		signal(f.space)
+		spare = take
+		if len(take) == 0 {
+			if draining {
+				return
+			}
+			select {
+			case <-f.wake:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		if err := f.publish(ctx, take); err != nil {
+			f.failed = err
+			f.setErr(err)
+			cancel(err)
+			return
+		}
+		clear(take)
+	}
+}
+
+// publish makes outs durable, whatever it takes. Its error is final.
+func (f *flusher) publish(ctx context.Context, outs []Output) error {
+	wait := firstBackoff
+	for {
+		select {
+		case <-f.lost:
+			return fmt.Errorf("%s/%d: %w", f.source, f.part, ErrLost)
+		default:
+		}
+		err := f.results.Append(ctx, outs)
+		if err == nil {
+			f.took(outs)
+			f.setErr(nil)
+			f.counters.appends.Add(1)
+			return nil
+		}
+		if errors.Is(err, ErrFenced) {
+			return fmt.Errorf("%s/%d: %w", f.source, f.part, err)
+		}
+		f.counters.appendFails.Add(1)
+		for ; err != nil; err = f.readLast(ctx) {
+			f.setErr(err)
+			if err := sleep(ctx, &wait); err != nil {
+				return err
+			}
+		}
+		n := 0
+		for f.hasLast && n < len(outs) && outs[n].Origin.Compare(f.last) <= 0 {
+			n++
+		}
+		f.took(outs[:n])
+		if outs = outs[n:]; len(outs) == 0 {
+			f.setErr(nil)
+			return nil
+		}
+	}
+}
+
+// took hands on what the primary holds now.
+func (f *flusher) took(outs []Output) {
+	if len(outs) == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.taken -= len(outs)
+	f.mu.Unlock()
+	f.counters.outputs.Add(int64(len(outs)))
+	if f.tap != nil {
+		f.tap(outs)
+	}
+}
+
+// sleep waits, and doubles what is waited the next time. Its error is ctx's
+// cause.
+func sleep(ctx context.Context, wait *time.Duration) error {
+	t := time.NewTimer(*wait)
+	defer t.Stop()
+	*wait = min(2*(*wait), maxBackoff)
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
