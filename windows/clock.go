@@ -47,7 +47,10 @@ func (c *Clock) Regressions() (count, farthest int64) { return c.back, c.far }
 
 // Restore sets the clock to what Now and Regressions gave.
 func (c *Clock) Restore(now, regressions, farthest int64) {
-	*c = Clock{now: now, set: now != None, back: regressions, far: farthest}
+	*c = Clock{back: regressions, far: farthest}
+	if now != None {
+		c.now, c.set = now, true
+	}
 }
 
 // Skew says what EventTime did to a time.
@@ -101,7 +104,12 @@ func (e *EventTime) Last() int64 {
 }
 
 // Restore sets what Last gave.
-func (e *EventTime) Restore(last int64) { *e = EventTime{last: last, set: last != None} }
+func (e *EventTime) Restore(last int64) {
+	*e = EventTime{}
+	if last != None {
+		e.last, e.set = last, true
+	}
+}
 
 // sub is a - b for a >= b, and the greatest int64 where that does not fit.
 func sub(a, b int64) int64 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -94,4 +95,48 @@ func TestDeadlinesAgainstMap(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestDeadlinesStaySmall arms and disarms many slots over and over.
+func TestDeadlinesStaySmall(t *testing.T) {
+	d := NewDeadlines(func(uint32) []byte { return nil })
+	const n = 1000
+	for round := range int64(50) {
+		for s := range uint32(n) {
+			d.Arm(s, 1_000_000-round) // ever earlier: each a new entry
+		}
+		if len(d.heap) > 2*n+64 {
+			t.Fatalf("%d entries for %d slots", len(d.heap), n)
+		}
+	}
+	for s := range uint32(n) {
+		d.Disarm(s)
+	}
+	if len(d.heap) > 64 {
+		t.Errorf("%d entries for none armed", len(d.heap))
+	}
+	if _, _, ok := d.Next(2_000_000); ok {
+		t.Error("a disarmed slot is due")
+	}
+}
+
+// TestDeadlinesLaterIsFree moves deadlines later, which must not touch the heap.
+func TestDeadlinesLaterIsFree(t *testing.T) {
+	d := NewDeadlines(func(s uint32) []byte { return []byte{byte(s)} })
+	for s := range uint32(100) {
+		d.Arm(s, 10)
+	}
+	before := slices.Clone(d.heap)
+	for i := range int64(100_000) {
+		d.Arm(uint32(i%100), 10+i)
+	}
+	if !slices.Equal(before, d.heap) {
+		t.Error("the heap changed")
+	}
+	for i := range int64(100) {
+		slot, at, ok := d.Next(200_000)
+		if want := 10 + 99_900 + i; !ok || at != want || slot != uint32(i) {
+			t.Fatalf("slot %d at %d, %v; want %d at %d", slot, at, ok, i, want)
+		}
+	}
 }
