@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // fakeClaim is an ownership that a test can take away.
@@ -46,12 +47,25 @@ func TestLostOwnershipStopsWhileReading(t *testing.T) {
 	})
 }
 
+// heedless takes outputs although ctx has ended.
+type heedless struct{ *MemoryResults }
+
+func (h heedless) Append(_ context.Context, outs []Output) error {
+	return h.MemoryResults.Append(context.Background(), outs)
+}
+
 func TestNothingIsAppendedAfterOwnershipIsLost(t *testing.T) {
+	for range 100 {
+		nothingIsAppended(t)
+	}
+}
+
+func nothingIsAppended(t *testing.T) {
 	claim := &fakeClaim{lost: make(chan struct{})}
 	results := NewMemoryResults()
 	log := &recordsLog{recs: []Record{{Offset: 0, Time: 1, Value: []byte("a;a;a")}}}
 	lossy := &hookLog{recordsLog: log, afterRead: func() { close(claim.lost) }}
-	e := newToy(t, lossy, results, Options[toyEvent]{Shards: 1, Ownership: claim})
+	e := newToy(t, lossy, heedless{results}, Options[toyEvent]{Shards: 1, Ownership: claim})
 	if err := e.Run(t.Context()); !errors.Is(err, ErrLost) {
 		t.Fatalf("Run gave %v", err)
 	}
@@ -74,6 +88,35 @@ func (l *hookLog) Read(ctx context.Context, dst []Record) (int, error) {
 		l.afterRead()
 	}
 	return n, err
+}
+
+func TestEmptyLogEndsWithoutOutputs(t *testing.T) {
+	results := NewMemoryResults()
+	e := newToy(t, &recordsLog{}, results, Options[toyEvent]{Shards: 1, End: EndIdle})
+	e.shards[0].(*toyShard).keys["x"] = &toyState{N: 3} // there is no record it could belong to
+	if err := e.Run(t.Context()); err != nil || len(results.Outputs()) > 0 {
+		t.Fatalf("Run gave %v and %d outputs", err, len(results.Outputs()))
+	}
+}
+
+func TestLargeOutputsHoldTheEngineBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := NewMemoryLog("toy", 3)
+		for i := range 100 {
+			log.Append(int64(i), append([]byte("!"), make([]byte, 1<<20)...))
+		}
+		results := newStuckResults()
+		e := newToy(t, log.Open(0), results, Options[toyEvent]{Shards: 1, BatchRecords: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx) }()
+		time.Sleep(time.Minute)
+		if s := e.Stats(); s.Records > 3*maxPendingBytes>>20 {
+			t.Fatalf("%d MiB of outputs wait for the primary", s.Records)
+		}
+		cancel()
+		<-done
+	})
 }
 
 func TestOwnershipIsAskedFirst(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -345,13 +347,22 @@ func TestAppendIsTriedAgainAfterWhatLanded(t *testing.T) {
 // stuckResults fails until mended.
 type stuckResults struct {
 	*MemoryResults
-	broken   bool
+	broken   atomic.Bool
+	mu       sync.Mutex
 	attempts []time.Time
 }
 
+func newStuckResults() *stuckResults {
+	s := &stuckResults{MemoryResults: NewMemoryResults()}
+	s.broken.Store(true)
+	return s
+}
+
 func (s *stuckResults) Append(ctx context.Context, outs []Output) error {
+	s.mu.Lock()
 	s.attempts = append(s.attempts, time.Now())
-	if s.broken {
+	s.mu.Unlock()
+	if s.broken.Load() {
 		return errStore
 	}
 	return s.MemoryResults.Append(ctx, outs)
@@ -364,7 +375,7 @@ func TestPrimaryHoldsTheEngineBack(t *testing.T) {
 		for i := range total {
 			log.Append(int64(i), []byte("!x"))
 		}
-		results := &stuckResults{MemoryResults: NewMemoryResults(), broken: true}
+		results := newStuckResults()
 		e := newToy(t, log.Open(0), results, Options[toyEvent]{Shards: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -373,13 +384,16 @@ func TestPrimaryHoldsTheEngineBack(t *testing.T) {
 		if s := e.Stats(); s.Records < maxPendingOutputs || s.Records > 3*maxPendingOutputs {
 			t.Fatalf("%d of %d records were applied while the primary takes nothing", s.Records, total)
 		}
-		for i := 1; i < len(results.attempts); i++ {
+		results.mu.Lock()
+		attempts := slices.Clone(results.attempts)
+		results.mu.Unlock()
+		for i := 1; i < len(attempts); i++ {
 			want := min(firstBackoff<<(i-1), maxBackoff)
-			if d := results.attempts[i].Sub(results.attempts[i-1]); d != want {
+			if d := attempts[i].Sub(attempts[i-1]); d != want {
 				t.Fatalf("attempt %d came after %v, want %v", i, d, want)
 			}
 		}
-		results.broken = false
+		results.broken.Store(false)
 		time.Sleep(maxBackoff)
 		synctest.Wait()
 		if s := e.Stats(); s.Outputs != total || e.Ready() != nil {

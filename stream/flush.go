@@ -36,7 +36,7 @@ type flusher struct {
 	mu       sync.Mutex
 	pending  []Output
 	bytes    int
-	taken    int // outputs that an Append under way holds
+	taken    int // outputs that are being published
 	draining bool
 	err      error // why outputs do not reach the primary now
 
@@ -224,9 +224,6 @@ func (f *flusher) took(outs []Output) {
 	if len(outs) == 0 {
 		return
 	}
-	f.mu.Lock()
-	f.taken -= len(outs)
-	f.mu.Unlock()
 	f.counters.outputs.Add(int64(len(outs)))
 	if f.tap != nil {
 		f.tap(outs)

@@ -30,17 +30,32 @@ const (
 
 type toyEvent struct{ key []byte }
 
-type toyDecoder struct{ resets int }
+// toyDecoder lends its events keys that it spoils at Reset.
+type toyDecoder struct {
+	lent  [][]byte
+	fresh bool // Reset was called since the last batch
+}
 
 func (toy) NewDecoder() Decoder[toyEvent] { return &toyDecoder{} }
 func (toy) NewShard() Shard[toyEvent]     { return &toyShard{keys: map[string]*toyState{}} }
 
-func (d *toyDecoder) Reset() { d.resets++ }
+func (d *toyDecoder) Reset() {
+	for _, key := range d.lent {
+		for i := range key {
+			key[i] = '#'
+		}
+	}
+	d.lent, d.fresh = d.lent[:0], true
+}
 
 func (d *toyDecoder) Decode(b *Batch[toyEvent], r int32, out *Emitter) {
 	if b.Clock[r] != NoTime {
 		panic("clock is set before the decoder has seen the record")
 	}
+	if r == 0 && !d.fresh {
+		panic("a batch begins without Reset")
+	}
+	d.fresh = false
 	if size := b.Records[r].Oversize; size > 0 {
 		out.Event(r, int32(len(b.Events)), Output{Topic: DeadLetter, Value: fmt.Appendf(nil, "size %d", size)})
 		return
@@ -55,7 +70,8 @@ func (d *toyDecoder) Decode(b *Batch[toyEvent], r int32, out *Emitter) {
 			continue
 		}
 		e := b.Add(r)
-		e.key = ev
+		e.key = bytes.Clone(ev)
+		d.lent = append(d.lent, e.key)
 		if ev[0] == '!' {
 			b.Cancel()
 			out.Event(r, int32(len(b.Events)), Output{Topic: DeadLetter, Value: fmt.Appendf(nil, "refused %s", ev)})
