@@ -82,6 +82,7 @@ type Call struct {
 type Result struct {
 	CallID     []byte
 	Tool       []byte
+	ToolHidden bool // as in Call
 	Status     Status
 	ErrorType  []byte
 	Content    Value
