@@ -229,3 +229,16 @@ func skipAtom(b []byte, i int) int {
 	}
 	return i
 }
+
+// peek gives the first byte of the next element; 'n' where there is none.
+func (c *Cursor) peek() byte {
+	switch {
+	case c.one == String || c.one == Escaped:
+		return '"'
+	case c.one == Hidden:
+		return '{'
+	case c.pos >= len(c.raw):
+		return 'n'
+	}
+	return c.raw[c.pos]
+}

@@ -2,15 +2,18 @@ package event
 
 import "math"
 
-// maxExponent is where exponents stop to count: far beyond what any field
-// takes, far below where sums of them overflow.
-const maxExponent = 1_000_000_000_000_000_000
+// maxExponent is where powers of ten stop to count: far beyond what any field
+// takes. Exponents as they are written are read a little further, so that a sum
+// of one and a count of digits is right up to there, and cannot overflow.
+const (
+	maxExponent = 1_000_000_000_000_000_000
+	maxWritten  = 4 * maxExponent
+)
 
-// decimal is a number of valid JSON taken apart: sign, digits, and the power of
-// ten of the digit after the last. Value = 0.d1 d2 d3 ... times 10^point.
+// decimal is a number of valid JSON taken apart: 0.d1d2d3... times 10^point.
 type decimal struct {
 	text     []byte // from the first digit that is not 0 up to the exponent, a point in it perhaps
-	point    int64  // 0.d1d2d3... × 10^point
+	point    int64
 	negative bool
 }
 
@@ -54,7 +57,7 @@ func splitNumber(s []byte) (d decimal, zero bool) {
 	return d, false
 }
 
-// exponent reads what follows the e, up to maxExponent either way.
+// exponent reads what follows the e, up to maxWritten either way.
 func exponent(s []byte) int64 {
 	negative := false
 	if len(s) > 0 && (s[0] == '+' || s[0] == '-') {
@@ -63,10 +66,11 @@ func exponent(s []byte) int64 {
 	}
 	var n int64
 	for _, c := range s {
-		if n = n*10 + int64(c-'0'); n > maxExponent {
-			n = maxExponent
+		if n > maxWritten/10 {
+			n = maxWritten
 			break
 		}
+		n = n*10 + int64(c-'0')
 	}
 	if negative {
 		return -n

@@ -31,7 +31,7 @@ func (d *Decoder) call(b []byte, i int, s *Step) int {
 		}
 		switch {
 		case word == keyTool && len(key) == 4:
-			i = d.toolName(b, i, &c.Tool, &c.ToolHidden, "call.tool")
+			i = d.toolName(b, i, &c.Tool, &c.ToolKID, &c.ToolHidden, "call.tool")
 		case word == keyID && len(key) == 2:
 			i = d.word(b, i, &c.ID, "call.id")
 		case word == keyArgument && string(key) == "arguments":
@@ -68,7 +68,7 @@ func (d *Decoder) result(b []byte, i int, s *Step) int {
 		case word == keyCallID && len(key) == 7:
 			i = d.word(b, i, &r.CallID, "result.call_id")
 		case word == keyTool && len(key) == 4:
-			i = d.toolName(b, i, &r.Tool, &r.ToolHidden, "result.tool")
+			i = d.toolName(b, i, &r.Tool, &r.ToolKID, &r.ToolHidden, "result.tool")
 		case word == keyStatus && len(key) == 6:
 			i = d.status(b, i, &r.Status, "result.status")
 		case word == keyContent && len(key) == 7:

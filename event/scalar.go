@@ -99,8 +99,8 @@ func (d *Decoder) turn(b []byte, i int, dst *[]byte, field string) int {
 }
 
 // toolName reads the name of a tool, which can be hidden: then its mac.
-func (d *Decoder) toolName(b []byte, i int, dst *[]byte, hidden *bool, field string) int {
-	*hidden = false
+func (d *Decoder) toolName(b []byte, i int, dst, kid *[]byte, hidden *bool, field string) int {
+	*kid, *hidden = nil, false
 	if b[i] != '{' {
 		return d.name(b, i, dst, field, MaxToolName)
 	}
@@ -121,7 +121,7 @@ func (d *Decoder) toolName(b []byte, i int, dst *[]byte, hidden *bool, field str
 	if hasControl(h.MAC) {
 		return d.failHidden(i, field)
 	}
-	*dst, *hidden = h.MAC, true
+	*dst, *kid, *hidden = h.MAC, h.KID, true
 	return next
 }
 

@@ -71,9 +71,10 @@ type Cut struct {
 type Call struct {
 	ID         []byte
 	Tool       []byte
-	ToolHidden bool  // Tool is the mac of a hidden name (empty without one)
-	Arguments  Value // object; Absent means {}; Hidden is possible
-	Raw        Value // arguments_raw: a string that is no JSON object
+	ToolHidden bool   // Tool is the mac of a hidden name (empty without one)
+	ToolKID    []byte // names the key under which a hidden name was hashed
+	Arguments  Value  // object; Absent means {}; Hidden is possible
+	Raw        Value  // arguments_raw: a string that is no JSON object
 	Turn       []byte
 	Cut        Cut
 }
@@ -83,6 +84,7 @@ type Result struct {
 	CallID     []byte
 	Tool       []byte
 	ToolHidden bool // as in Call
+	ToolKID    []byte
 	Status     Status
 	ErrorType  []byte
 	Content    Value
