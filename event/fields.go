@@ -294,16 +294,15 @@ func (d *Decoder) cutMark(b []byte, i int, key []byte, c *Cut, truncated, length
 
 // reset makes *s a step without anything in it.
 func (s *Step) reset() {
-	*s = Step{
-		Seq: None, Time: None, LogTime: None,
-		Cut:        Cut{Len: None},
-		Call:       blankCall,
-		Result:     blankResult,
-		Task:       blankTask,
-		ModelCall:  ModelCallInfo{ContextTokens: None, DurationMS: None},
-		Compaction: blankCompaction,
-		Outcome:    blankOutcome,
-	}
+	*s = Step{}
+	s.Seq, s.Time, s.LogTime = None, None, None
+	s.Cut.Len = None
+	s.Call.Cut.Len = None
+	s.Result.Cut.Len, s.Result.DurationMS = None, None
+	s.Task.MaxSteps, s.Task.MaxCostMicroUSD, s.Task.DeadlineMS = None, None, None
+	s.ModelCall.ContextTokens, s.ModelCall.DurationMS = None, None
+	s.Compaction = blankCompaction
+	s.Outcome.Score = None
 }
 
 // What a payload is before anything of it was read. Nobody writes to these.

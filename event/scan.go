@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // Strings are looked at eight bytes at a time, as one 64-bit word. A test marks
@@ -37,12 +38,19 @@ func special(w uint64) uint64 {
 	return (((w ^ 0x02*eachByte) - 0x21*eachByte) | ((w ^ '\\'*eachByte) - eachByte) | (w + eachByte)) & highBits
 }
 
-// load8 gives the eight bytes from i on, with zeros past the end of b.
+// load8 gives the eight bytes from i on, with zeros past the end of b. i is not
+// negative.
 func load8(b []byte, i int) uint64 {
-	if i+8 <= len(b) {
-		return binary.LittleEndian.Uint64(b[i:])
+	if i <= len(b)-8 {
+		return loadWhole(b, i)
 	}
 	return loadTail(b, i)
+}
+
+// loadWhole gives the eight bytes from i on, all of which have to be in b.
+// Without unsafe, the bounds checks cost more than the look at the bytes.
+func loadWhole(b []byte, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:])
 }
 
 func loadTail(b []byte, i int) uint64 {
@@ -62,16 +70,14 @@ func loadTail(b []byte, i int) uint64 {
 // scanString finds the end of a string whose first byte after the quote is at
 // i: the place of the closing quote. It checks controls, escapes and UTF-8.
 func scanString(b []byte, i int) (end int, m marks) {
-	for {
-		w := load8(b, i)
-		if hit := special(w); hit != 0 {
-			i += bits.TrailingZeros64(hit) >> 3
-			break
+	for last := len(b) - 8; i <= last; i += 8 {
+		if hit := special(loadWhole(b, i)); hit != 0 {
+			i += trailingBytes(hit)
+			if b[i] == '"' {
+				return i, 0
+			}
+			return scanOdd(b, i)
 		}
-		i += 8
-	}
-	if i < len(b) && b[i] == '"' {
-		return i, 0
 	}
 	return scanOdd(b, i)
 }
