@@ -237,37 +237,53 @@ func (d *Decoder) recover() {
 
 // key reads the key at i and what follows up to its value: its name, the first
 // eight bytes of that as a word, and the place of the value, -1 when it failed.
-// A byte stands at that place.
+// A byte stands at that place. The word of a key of less than eight bytes is
+// that of no other key.
 func (d *Decoder) key(b []byte, i int, field string) (name []byte, word uint64, next int) {
 	start := i + 1
-	word = load8(b, start)
+	if start > len(b)-8 {
+		return d.keyOdd(b, i, field)
+	}
+	word = loadWhole(b, start)
 	end := start
-	var m marks
 	if hit := special(word); hit != 0 {
 		// The lowest mark and all above it fall away with the bytes they mark.
 		word &= (hit&-hit)>>7 - 1
 		end += trailingBytes(hit)
-		if end >= len(b) || b[end] != '"' {
-			end, m = scanOdd(b, end)
+		if b[end] != '"' {
+			return d.keyOdd(b, i, field)
 		}
 	} else {
-		end, m = scanString(b, start+8)
-	}
-	if m != 0 {
-		if m.failed() {
-			return nil, 0, d.failString(b, end, m, field)
+		var m marks
+		if end, m = scanString(b, start+8); m != 0 {
+			return d.keyOdd(b, i, field)
 		}
-		d.keyText = appendUnescaped(d.keyText[:0], b[start:end])
-		name = d.keyText
-		word = load8(name, 0)
-	} else {
-		name = b[start:end]
 	}
+	name = b[start:end]
 	i = end + 1
 	if i+1 < len(b) && b[i] == ':' && b[i+1] > ' ' {
 		return name, word, i + 1
 	}
 	return name, word, d.colon(b, i, field)
+}
+
+// keyOdd is key for one that holds escapes, is not ASCII, or stands at the end
+// of the input.
+func (d *Decoder) keyOdd(b []byte, i int, field string) (name []byte, word uint64, next int) {
+	end, m := scanString(b, i+1)
+	if m.failed() {
+		return nil, 0, d.failString(b, end, m, field)
+	}
+	name = b[i+1 : end]
+	if m&hasEscapes != 0 {
+		d.keyText = appendUnescaped(d.keyText[:0], name)
+		name = d.keyText
+	}
+	// An escaped NUL would look like the end of a shorter key.
+	if bytes.IndexByte(name, 0) < 0 {
+		word = load8(name, 0)
+	}
+	return name, word, d.colon(b, end+1, field)
 }
 
 // colon steps over the colon after a key, and the white space around it.

@@ -97,12 +97,56 @@ func (d *Decoder) step(b []byte, i int, s *Step) int {
 	}
 	i, more := d.open(b, i, "")
 	for more {
-		var key []byte
-		var word uint64
-		if key, word, i = d.key(b, i, ""); i < 0 {
+		key, word, next := d.key(b, i, "")
+		if next < 0 {
 			return -1
 		}
-		i = d.member(b, i, s, key, word)
+		i = next
+		// The switch has what most steps hold, and rarer the rest.
+		switch word {
+		case keyTrajector:
+			if string(key) != "trajectory_id" {
+				i = d.skip(b, i, 2, "")
+				break
+			}
+			i = d.name(b, i, &s.TrajectoryID, "trajectory_id", MaxName)
+		case keyKind:
+			i = d.kind(b, i, s)
+		case keyID:
+			i = d.name(b, i, &s.ID, "id", MaxName)
+		case keySeq:
+			i = d.count(b, i, &s.Seq, None, "seq")
+		case keyTime:
+			i = d.time(b, i, &s.Time, "time")
+		case keyAgent:
+			i = d.name(b, i, &s.Agent, "agent", MaxName)
+		case keyText:
+			i = d.text(b, i, &s.Text, "text")
+		case keyCall:
+			i = d.call(b, i, s)
+		case keyResult:
+			i = d.result(b, i, s)
+		case keyWorkflow:
+			if len(key) != 8 {
+				i = d.skip(b, i, 2, "")
+				break
+			}
+			i = d.name(b, i, &s.Workflow, "workflow", MaxName)
+		case keyRelease:
+			i = d.name(b, i, &s.Release, "release", MaxName)
+		case keyModel:
+			i = d.name(b, i, &s.Model, "model", MaxName)
+		case keyTenant:
+			i = d.name(b, i, &s.Tenant, "tenant", MaxName)
+		case keyTaskID:
+			i = d.name(b, i, &s.TaskID, "task_id", MaxName)
+		case keyV:
+			i = d.version(b, i)
+		case keyUsage:
+			i = d.usage(b, i, s)
+		default:
+			i = d.rarer(b, i, s, key, word)
+		}
 		i, more = d.after(b, i, "")
 	}
 	if i < 0 {
@@ -110,79 +154,6 @@ func (d *Decoder) step(b []byte, i int, s *Step) int {
 	}
 	s.Raw, s.Offset = b[d.start:i:i], d.start
 	return d.check(i, s)
-}
-
-// member reads the value at i of one top-level member.
-func (d *Decoder) member(b []byte, i int, s *Step, key []byte, word uint64) int {
-	switch word {
-	case keyTrajector:
-		if string(key) == "trajectory_id" {
-			return d.name(b, i, &s.TrajectoryID, "trajectory_id", MaxName)
-		}
-	case keyKind:
-		if len(key) == 4 {
-			return d.kind(b, i, s)
-		}
-	case keyID:
-		if len(key) == 2 {
-			return d.name(b, i, &s.ID, "id", MaxName)
-		}
-	case keySeq:
-		if len(key) == 3 {
-			return d.count(b, i, &s.Seq, None, "seq")
-		}
-	case keyTime:
-		if len(key) == 4 {
-			return d.time(b, i, &s.Time, "time")
-		}
-	case keyAgent:
-		if len(key) == 5 {
-			return d.name(b, i, &s.Agent, "agent", MaxName)
-		}
-	case keyText:
-		if len(key) == 4 {
-			return d.text(b, i, &s.Text, "text")
-		}
-	case keyCall:
-		if len(key) == 4 {
-			return d.call(b, i, s)
-		}
-	case keyResult:
-		if len(key) == 6 {
-			return d.result(b, i, s)
-		}
-	case keyWorkflow:
-		if len(key) == 8 {
-			return d.name(b, i, &s.Workflow, "workflow", MaxName)
-		}
-	case keyRelease:
-		if len(key) == 7 {
-			return d.name(b, i, &s.Release, "release", MaxName)
-		}
-	case keyModel:
-		if len(key) == 5 {
-			return d.name(b, i, &s.Model, "model", MaxName)
-		}
-	case keyTenant:
-		if len(key) == 6 {
-			return d.name(b, i, &s.Tenant, "tenant", MaxName)
-		}
-	case keyTaskID:
-		if len(key) == 7 {
-			return d.name(b, i, &s.TaskID, "task_id", MaxName)
-		}
-	case keyV:
-		if len(key) == 1 {
-			return d.version(b, i)
-		}
-	case keyUsage:
-		if len(key) == 5 {
-			return d.usage(b, i, s)
-		}
-	default:
-		return d.rarer(b, i, s, key, word)
-	}
-	return d.skip(b, i, 2, "")
 }
 
 // rarer reads those members that few steps have.
@@ -197,13 +168,9 @@ func (d *Decoder) rarer(b []byte, i int, s *Step, key []byte, word uint64) int {
 			return d.name(b, i, &s.Parent, "parent_trajectory_id", MaxName)
 		}
 	case keySource:
-		if len(key) == 6 {
-			return d.word(b, i, &s.Source, "source")
-		}
+		return d.word(b, i, &s.Source, "source")
 	case keyStatus:
-		if len(key) == 6 {
-			return d.status(b, i, &s.ModelCall.Status, "status")
-		}
+		return d.status(b, i, &s.ModelCall.Status, "status")
 	case keyErrorTyp:
 		if string(key) == "error_type" {
 			return d.word(b, i, &s.ModelCall.ErrorType, "error_type")
@@ -232,24 +199,16 @@ func (d *Decoder) rarer(b []byte, i int, s *Step, key []byte, word uint64) int {
 			return next
 		}
 	case keyTools:
-		if len(key) == 5 {
-			d.toolsAt = i
-			var next int
-			d.tools, next = d.value(b, i, 2, "tools")
-			return next
-		}
+		d.toolsAt = i
+		var next int
+		d.tools, next = d.value(b, i, 2, "tools")
+		return next
 	case keyTask:
-		if len(key) == 4 {
-			return d.task(b, i, s)
-		}
+		return d.task(b, i, s)
 	case keyPlan:
-		if len(key) == 4 {
-			return d.form(b, i, 1, &s.Plan, Object, "plan", "")
-		}
+		return d.form(b, i, 1, &s.Plan, Object, "plan", "")
 	case keyContext:
-		if len(key) == 7 {
-			return d.compaction(b, i, s)
-		}
+		return d.compaction(b, i, s)
 	case keyApproval:
 		if len(key) == 8 {
 			return d.approval(b, i, s)
@@ -263,13 +222,9 @@ func (d *Decoder) rarer(b []byte, i int, s *Step, key []byte, word uint64) int {
 			return d.guardrail(b, i, s)
 		}
 	case keyHandoff:
-		if len(key) == 7 {
-			return d.handoff(b, i, s)
-		}
+		return d.handoff(b, i, s)
 	case keyOutcome:
-		if len(key) == 7 {
-			return d.outcome(b, i, s)
-		}
+		return d.outcome(b, i, s)
 	case keyFeedback:
 		if len(key) == 8 {
 			return d.feedback(b, i, s)

@@ -30,15 +30,15 @@ func (d *Decoder) call(b []byte, i int, s *Step) int {
 			return -1
 		}
 		switch {
-		case word == keyTool && len(key) == 4:
+		case word == keyTool:
 			i = d.toolName(b, i, &c.Tool, &c.ToolKID, &c.ToolHidden, "call.tool")
-		case word == keyID && len(key) == 2:
+		case word == keyID:
 			i = d.word(b, i, &c.ID, "call.id")
 		case word == keyArgument && string(key) == "arguments":
 			i = d.form(b, i, 2, &c.Arguments, Object, "call.arguments", "put a string that is no JSON object into call.arguments_raw")
 		case word == keyArgument && string(key) == "arguments_raw":
 			i = d.text(b, i, &c.Raw, "call.arguments_raw")
-		case word == keyTurn && len(key) == 4:
+		case word == keyTurn:
 			i = d.turn(b, i, &c.Turn, "call.turn")
 		default:
 			next, ok := d.cutMark(b, i, key, &c.Cut, "call.truncated", "call.content_len", "call.content_hash")
@@ -65,13 +65,13 @@ func (d *Decoder) result(b []byte, i int, s *Step) int {
 			return -1
 		}
 		switch {
-		case word == keyCallID && len(key) == 7:
+		case word == keyCallID:
 			i = d.word(b, i, &r.CallID, "result.call_id")
-		case word == keyTool && len(key) == 4:
+		case word == keyTool:
 			i = d.toolName(b, i, &r.Tool, &r.ToolKID, &r.ToolHidden, "result.tool")
-		case word == keyStatus && len(key) == 6:
+		case word == keyStatus:
 			i = d.status(b, i, &r.Status, "result.status")
-		case word == keyContent && len(key) == 7:
+		case word == keyContent:
 			i = d.content(b, i, &r.Content, "result.content")
 		case word == keyDuration && string(key) == "duration_ms":
 			i = d.count(b, i, &r.DurationMS, None, "result.duration_ms")
@@ -128,17 +128,16 @@ func (d *Decoder) task(b []byte, i int, s *Step) int {
 	}
 	i, more := d.enter(b, i, hasTask, "task")
 	for more {
-		var key []byte
 		var word uint64
-		if key, word, i = d.key(b, i, "task"); i < 0 {
+		if _, word, i = d.key(b, i, "task"); i < 0 {
 			return -1
 		}
 		switch {
-		case word == keyGoal && len(key) == 4:
+		case word == keyGoal:
 			i = d.text(b, i, &t.Goal, "task.goal")
-		case word == keyTools && len(key) == 5:
+		case word == keyTools:
 			i = d.form(b, i, 2, &t.Tools, Array, "task.tools", "")
-		case word == keyLimits && len(key) == 6:
+		case word == keyLimits:
 			i = d.limits(b, i, t)
 		default:
 			i = d.skip(b, i, 3, "task")
@@ -202,22 +201,21 @@ func (d *Decoder) approval(b []byte, i int, s *Step) int {
 	d.seen &^= hasGranted
 	i, more := d.enter(b, i, hasApproval, "approval")
 	for more {
-		var key []byte
 		var word uint64
-		if key, word, i = d.key(b, i, "approval"); i < 0 {
+		if _, word, i = d.key(b, i, "approval"); i < 0 {
 			return -1
 		}
 		switch {
-		case word == keyCallID && len(key) == 7:
+		case word == keyCallID:
 			i = d.word(b, i, &a.CallID, "approval.call_id")
-		case word == keyGranted && len(key) == 7:
+		case word == keyGranted:
 			var has bool
 			i = d.flag(b, i, &a.Granted, &has, "approval.granted")
 			d.seen &^= hasGranted
 			if has {
 				d.seen |= hasGranted
 			}
-		case word == keyBy && len(key) == 2:
+		case word == keyBy:
 			i = d.word(b, i, &a.By, "approval.by")
 		default:
 			i = d.skip(b, i, 3, "approval")
@@ -232,15 +230,14 @@ func (d *Decoder) escalation(b []byte, i int, s *Step) int {
 	*e = Escalation{}
 	i, more := d.enter(b, i, hasEscalation, "escalation")
 	for more {
-		var key []byte
 		var word uint64
-		if key, word, i = d.key(b, i, "escalation"); i < 0 {
+		if _, word, i = d.key(b, i, "escalation"); i < 0 {
 			return -1
 		}
 		switch {
-		case word == keyTo && len(key) == 2:
+		case word == keyTo:
 			i = d.escalationTo(b, i, &e.To)
-		case word == keyReason && len(key) == 6:
+		case word == keyReason:
 			i = d.text(b, i, &e.Reason, "escalation.reason")
 		default:
 			i = d.skip(b, i, 3, "escalation")
@@ -255,15 +252,14 @@ func (d *Decoder) guardrail(b []byte, i int, s *Step) int {
 	*g = Guardrail{}
 	i, more := d.enter(b, i, hasGuardrail, "guardrail")
 	for more {
-		var key []byte
 		var word uint64
-		if key, word, i = d.key(b, i, "guardrail"); i < 0 {
+		if _, word, i = d.key(b, i, "guardrail"); i < 0 {
 			return -1
 		}
 		switch {
-		case word == keyAction && len(key) == 6:
+		case word == keyAction:
 			i = d.word(b, i, &g.Action, "guardrail.action")
-		case word == keyReason && len(key) == 6:
+		case word == keyReason:
 			i = d.text(b, i, &g.Reason, "guardrail.reason")
 		default:
 			i = d.skip(b, i, 3, "guardrail")
@@ -277,12 +273,11 @@ func (d *Decoder) handoff(b []byte, i int, s *Step) int {
 	s.HandoffTo = nil
 	i, more := d.enter(b, i, hasHandoff, "handoff")
 	for more {
-		var key []byte
 		var word uint64
-		if key, word, i = d.key(b, i, "handoff"); i < 0 {
+		if _, word, i = d.key(b, i, "handoff"); i < 0 {
 			return -1
 		}
-		if word == keyTo && len(key) == 2 {
+		if word == keyTo {
 			i = d.name(b, i, &s.HandoffTo, "handoff.to", MaxName)
 		} else {
 			i = d.skip(b, i, 3, "handoff")
@@ -303,9 +298,9 @@ func (d *Decoder) outcome(b []byte, i int, s *Step) int {
 			return -1
 		}
 		switch {
-		case word == keyStatus && len(key) == 6:
+		case word == keyStatus:
 			i = d.outcomeStatus(b, i, &o.Status)
-		case word == keyScore && len(key) == 5:
+		case word == keyScore:
 			var has bool
 			i = d.number(b, i, &o.Score, &has, None, 3, true, "outcome.score")
 		case word == keyScoredBy && string(key) == "scored_by":
@@ -332,9 +327,9 @@ func (d *Decoder) feedback(b []byte, i int, s *Step) int {
 		switch {
 		case word == keyFailureI && string(key) == "failure_id":
 			i = d.name(b, i, &f.FailureID, "feedback.failure_id", MaxName)
-		case word == keyVerdict && len(key) == 7:
+		case word == keyVerdict:
 			i = d.word(b, i, &f.Verdict, "feedback.verdict")
-		case word == keyBy && len(key) == 2:
+		case word == keyBy:
 			i = d.word(b, i, &f.By, "feedback.by")
 		default:
 			i = d.skip(b, i, 3, "feedback")
