@@ -1,0 +1,120 @@
+package stream_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"misstep/stream"
+	"misstep/stream/logtest"
+)
+
+func TestMemoryLog(t *testing.T) {
+	logtest.TestLog(t, func(*testing.T) logtest.Log {
+		l := stream.NewMemoryLog("memory", 4)
+		return logtest.Log{
+			Append: func(_ *testing.T, values ...[]byte) {
+				for i, v := range values {
+					l.Append(int64(i), v)
+				}
+			},
+			End:      func(*testing.T) { l.End() },
+			Open:     func(_ *testing.T, from int64) stream.Log { return l.Open(from) },
+			MaxValue: 1 << 20,
+			Timed:    true,
+		}
+	})
+}
+
+// TestFileLogOfPipe has the records come while the log is read.
+func TestFileLogOfPipe(t *testing.T) {
+	logtest.TestLog(t, func(t *testing.T) logtest.Log {
+		r, w := io.Pipe()
+		t.Cleanup(func() { r.Close() })
+		return logtest.Log{
+			Append: func(t *testing.T, values ...[]byte) {
+				for _, v := range values {
+					if _, err := w.Write(append(v, '\n')); err != nil {
+						t.Errorf("write: %v", err)
+					}
+				}
+			},
+			End: func(*testing.T) { w.Close() },
+			Open: func(_ *testing.T, from int64) stream.Log {
+				return stream.OpenReader(stream.FileOptions{From: from}, r)
+			},
+			Once:     true,
+			MaxValue: 1 << 20,
+		}
+	})
+}
+
+func TestFileLog(t *testing.T) {
+	logtest.TestLog(t, func(t *testing.T) logtest.Log {
+		path := filepath.Join(t.TempDir(), "steps.jsonl")
+		return logtest.Log{
+			Append: func(t *testing.T, values ...[]byte) {
+				if err := os.WriteFile(path, append(bytes.Join(values, []byte("\n")), '\n'), 0o600); err != nil {
+					t.Error(err)
+				}
+			},
+			End: func(*testing.T) {},
+			Open: func(t *testing.T, from int64) stream.Log {
+				l, err := stream.OpenFiles(stream.FileOptions{From: from}, path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			},
+			Static:   true,
+			MaxValue: 1 << 20,
+		}
+	})
+}
+
+func TestMemoryResults(t *testing.T) {
+	logtest.TestResults(t, func(*testing.T) logtest.Results {
+		r := stream.NewMemoryResults()
+		return logtest.Results{
+			Open:     func(*testing.T) stream.Results { return r },
+			Read:     func(*testing.T) []stream.Output { return r.Outputs() },
+			MaxValue: 1 << 20,
+		}
+	})
+}
+
+func TestFileResults(t *testing.T) {
+	logtest.TestResults(t, func(t *testing.T) logtest.Results {
+		path := filepath.Join(t.TempDir(), "out.jsonl")
+		return logtest.Results{
+			Open: func(t *testing.T) stream.Results {
+				r, err := stream.CreateFiles(map[stream.Topic]string{stream.Failures: path})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					if err := r.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				return r
+			},
+			Read: func(t *testing.T) []stream.Output {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var outs []stream.Output
+				for line := range bytes.Lines(b) {
+					outs = append(outs, stream.Output{Value: bytes.TrimSuffix(line, []byte("\n"))})
+				}
+				return outs
+			},
+			Once:      true,
+			NoOrigins: true,
+			MaxValue:  1 << 20,
+		}
+	})
+}

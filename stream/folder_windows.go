@@ -1,0 +1,30 @@
+package stream
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+var errLocked = errors.New("locked by another process")
+
+// errSharingViolation is ERROR_SHARING_VIOLATION.
+const errSharingViolation = syscall.Errno(32)
+
+// lockFile opens a file for this process alone until it is closed: others may
+// read it, and see who has it, but not open it for writing. The system closes
+// it with the process, so it is never stale.
+func lockFile(path string) (*os.File, error) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, syscall.FILE_SHARE_READ, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	if err == nil {
+		return os.NewFile(uintptr(h), path), nil
+	}
+	if errors.Is(err, errSharingViolation) {
+		return nil, errLocked
+	}
+	return nil, &os.PathError{Op: "open", Path: path, Err: err}
+}
