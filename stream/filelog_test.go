@@ -17,18 +17,19 @@ import (
 	"pgregory.net/rapid"
 )
 
-// chunks gives its content in pieces of the sizes drawn.
+// chunks gives its content in pieces of the sizes given, over and over.
 type chunks struct {
 	rest  []byte
-	sizes func() int
+	sizes []int
 }
 
 func (c *chunks) Read(p []byte) (int, error) {
 	if len(c.rest) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p[:min(len(p), c.sizes())], c.rest)
+	n := copy(p[:min(len(p), c.sizes[0])], c.rest)
 	c.rest = c.rest[n:]
+	c.sizes = append(c.sizes[1:], c.sizes[0])
 	return n, nil
 }
 
@@ -99,8 +100,8 @@ func TestLinesWhateverTheBlocks(t *testing.T) {
 		for len(want) > 0 && want[0].Offset < from {
 			want = want[1:]
 		}
-		sizes := rapid.IntRange(1, 60)
-		l := OpenReader(FileOptions{MaxRecord: limit, From: from}, &chunks{[]byte(content), func() int { return sizes.Draw(rt, "chunk") }})
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 60), 1, 20).Draw(rt, "chunks")
+		l := OpenReader(FileOptions{MaxRecord: limit, From: from}, &chunks{[]byte(content), sizes})
 		defer l.Close()
 		got, err := readAll(t.Context(), l, func() int { return rapid.IntRange(1, 9).Draw(rt, "batch") })
 		if err != nil {
@@ -158,8 +159,8 @@ func TestValuesWhateverTheBlocks(t *testing.T) {
 				b.WriteString(v + "\n")
 			}
 		}
-		sizes := rapid.IntRange(1, 60)
-		l := OpenReader(FileOptions{MaxRecord: limit}, &chunks{b.Bytes(), func() int { return sizes.Draw(rt, "chunk") }})
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 60), 1, 20).Draw(rt, "chunks")
+		l := OpenReader(FileOptions{MaxRecord: limit}, &chunks{b.Bytes(), sizes})
 		defer l.Close()
 		got, err := readAll(t.Context(), l, func() int { return rapid.IntRange(1, 9).Draw(rt, "batch") })
 		if err != nil {
@@ -199,14 +200,18 @@ func TestHowAFileIsCut(t *testing.T) {
 		{"NUL", "\x00\n\x00", []string{"\x00", "\x00"}},
 	} {
 		for _, chunk := range []int{1, 2, 3, 5, 7, 11, 1000} {
-			l := OpenReader(FileOptions{}, &chunks{[]byte(c.content), func() int { return chunk }})
+			l := OpenReader(FileOptions{}, &chunks{[]byte(c.content), []int{chunk}})
 			recs, err := readAll(t.Context(), l, func() int { return 3 })
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, r := range recs {
+			_, m := decide([]byte(c.content), true)
+			for i, r := range recs {
 				got = append(got, string(r.Value))
+				if m == byValue && r.Offset != int64(i) {
+					t.Errorf("%s: value %d has the offset %d", c.what, i, r.Offset)
+				}
 			}
 			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", c.want) {
 				t.Errorf("%s: %q, want %q", c.what, got, c.want)
