@@ -10,10 +10,10 @@ import (
 )
 
 func main() {
-	url := append(os.Args, "http://127.0.0.1:4318/v1/steps")[1]
 	steps := `{"trajectory_id":"go-1","kind":"tool_call","call":{"tool":"search","arguments":{"q":"shoes"}}}
 {"trajectory_id":"go-1","kind":"tool_result","result":{"tool":"search","status":"error","content":"no such index"}}` + "\n"
-	if answer, err := http.Post(url, "application/x-ndjson", strings.NewReader(strings.Repeat(steps, 3))); err != nil || answer.StatusCode != 200 {
+	url, body := append(os.Args, "http://127.0.0.1:4318/v1/steps")[1], strings.NewReader(strings.Repeat(steps, 3))
+	if answer, err := http.Post(url, "application/x-ndjson", body); err != nil || answer.StatusCode != 200 {
 		log.Fatal(answer, err)
 	}
 }
