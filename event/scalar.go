@@ -267,6 +267,18 @@ func (d *Decoder) flag(b []byte, i int, dst, has *bool, field string) int {
 
 // time reads an RFC 3339 time in Unix nanoseconds.
 func (d *Decoder) time(b []byte, i int, dst *int64, field string) int {
+	// What reads as a time up to the quote needs no other look.
+	if ns, n, fault := scanTime(b[i+1:]); fault == timeOK && b[i] == '"' {
+		if end := i + 1 + n; end < len(b) && b[end] == '"' {
+			*dst = ns
+			return end + 1
+		}
+	}
+	return d.timeOdd(b, i, dst, field)
+}
+
+// timeOdd is time for one that is null, wrong, or holds escapes.
+func (d *Decoder) timeOdd(b []byte, i int, dst *int64, field string) int {
 	if b[i] != '"' {
 		if literal(b, i, "null") {
 			*dst = None

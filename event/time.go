@@ -1,7 +1,5 @@
 package event
 
-import "encoding/binary"
-
 // timeFault says why a text is no time that a step can have.
 type timeFault uint8
 
@@ -31,14 +29,24 @@ const (
 // parseTime reads an RFC 3339 time as time.Time.UnmarshalText does, in Unix
 // nanoseconds. Digits beyond nanoseconds are dropped.
 func parseTime(b []byte) (ns int64, fault timeFault) {
-	if len(b) < len("2006-01-02T15:04:05") {
-		return 0, timeSyntax
+	ns, n, fault := scanTime(b)
+	if n < len(b) && fault == timeOK {
+		fault = timeSyntax
 	}
-	date := binary.LittleEndian.Uint64(b) ^ datePattern
-	day := binary.LittleEndian.Uint64(b[8:]) ^ dayPattern
+	return ns, fault
+}
+
+// scanTime is parseTime for a time that more may follow: it ends before the
+// n-th byte.
+func scanTime(b []byte) (ns int64, n int, fault timeFault) {
+	if len(b) < len("2006-01-02T15:04:05") {
+		return 0, 0, timeSyntax
+	}
+	date := loadWhole(b, 0) ^ datePattern
+	day := loadWhole(b, 8) ^ dayPattern
 	s1, s0 := uint(b[17]-'0'), uint(b[18]-'0')
 	if (date|(date+dateLimits)|day|(day+dayLimits))&highBits != 0 || b[16] != ':' || s1 > 9 || s0 > 9 {
-		return 0, timeSyntax
+		return 0, 0, timeSyntax
 	}
 	// In each place: ten times the digit there and the next.
 	date = date*10 + date>>8
@@ -48,43 +56,55 @@ func parseTime(b []byte) (ns int64, fault timeFault) {
 	d := uint(day & 0xff)
 	hh, mm, ss := uint(day>>24&0xff), uint(day>>48&0xff), s1*10+s0
 	if m-1 > 11 || d-1 >= daysIn(y, m) || hh > 23 || mm > 59 || ss > 59 {
-		return 0, timeSyntax
+		return 0, 0, timeSyntax
 	}
 	sec := daysFrom1970(y, m, d)*86400 + int64(hh*3600+mm*60+ss)
 
-	b = b[19:]
+	n = 19
 	nanos := int64(0)
-	if len(b) > 1 && b[0] == '.' && b[1]-'0' <= 9 {
-		i := 1
-		for scale := int64(nanosecond / 10); i < len(b) && b[i]-'0' <= 9; i++ {
-			nanos += scale * int64(b[i]-'0')
-			scale /= 10
+	if n+1 < len(b) && b[n] == '.' && b[n+1]-'0' <= 9 {
+		n++
+		digits := 0
+		for ; n < len(b) && b[n]-'0' <= 9; n++ {
+			if digits < len(powers)-1 {
+				nanos = nanos*10 + int64(b[n]-'0')
+				digits++
+			}
 		}
-		b = b[i:]
+		nanos *= powers[len(powers)-1-digits]
 	}
-	switch {
-	case len(b) == 1 && b[0] == 'Z':
-	case len(b) == 0:
-		return 0, timeZoneMissing
-	case len(b) == 6 && (b[0] == '+' || b[0] == '-') && b[3] == ':':
-		h1, h0, m1, m0 := uint(b[1]-'0'), uint(b[2]-'0'), uint(b[4]-'0'), uint(b[5]-'0')
+	if n >= len(b) {
+		return 0, n, timeZoneMissing
+	}
+	switch zone := b[n]; {
+	case zone == 'Z':
+		n++
+	case zone == '+' || zone == '-':
+		if len(b)-n < 6 || b[n+3] != ':' {
+			return 0, n, timeSyntax
+		}
+		h1, h0, m1, m0 := uint(b[n+1]-'0'), uint(b[n+2]-'0'), uint(b[n+4]-'0'), uint(b[n+5]-'0')
 		zh, zm := h1*10+h0, m1*10+m0
 		if h1 > 9 || h0 > 9 || m1 > 9 || m0 > 9 || zh > 23 || zm > 59 {
-			return 0, timeSyntax
+			return 0, n, timeSyntax
 		}
 		offset := int64(zh*3600 + zm*60)
-		if b[0] == '-' {
+		if zone == '-' {
 			offset = -offset
 		}
 		sec -= offset
+		n += 6
 	default:
-		return 0, timeSyntax
+		return 0, n, timeSyntax
 	}
 	if sec < minSeconds || sec > maxSeconds || sec == maxSeconds && nanos > maxNanos {
-		return 0, timeRange
+		return 0, n, timeRange
 	}
-	return sec*nanosecond + nanos, timeOK
+	return sec*nanosecond + nanos, n, timeOK
 }
+
+// powers are those of ten up to a second's nanoseconds.
+var powers = [...]int64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, nanosecond}
 
 func daysIn(y int64, m uint) uint {
 	if m == 2 {
