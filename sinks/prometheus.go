@@ -39,7 +39,7 @@ type Prometheus struct {
 	closed    bool
 
 	failures, tasks, revisions, toolCalls *prometheus.CounterVec
-	escalations, abstained                *prometheus.CounterVec
+	escalations, abstained, refused       *prometheus.CounterVec
 	steps, cost, duration                 *prometheus.HistogramVec
 	coverage                              *prometheus.GaugeVec
 }
@@ -78,6 +78,8 @@ func NewPrometheus(r prometheus.Registerer, o PrometheusOptions) (*Prometheus, e
 		"Tasks that were handed over, by to whom; each task once for each.", "workflow", "to")
 	p.abstained = counter("misstep_abstained_total",
 		"Tasks that a detector could not judge in full, by what was missing.", "detector", "reason")
+	p.refused = counter("misstep_refused_total",
+		"Step events that could not be decoded and went to the dead letter, by reason.", "reason")
 	p.steps = histogram("misstep_task_steps",
 		"Step events of each closed task.", 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 	p.cost = histogram("misstep_task_cost_usd",
@@ -89,7 +91,7 @@ func NewPrometheus(r prometheus.Registerer, o PrometheusOptions) (*Prometheus, e
 		Help: "Share of the tasks closed since the start that a detector could judge in full.",
 	}, []string{"detector", "workflow"})
 	for _, c := range []prometheus.Collector{
-		p.failures, p.tasks, p.revisions, p.toolCalls, p.escalations, p.abstained, p.steps, p.cost, p.duration, p.coverage,
+		p.failures, p.tasks, p.revisions, p.toolCalls, p.escalations, p.abstained, p.refused, p.steps, p.cost, p.duration, p.coverage,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("prometheus: %w", err)
@@ -115,6 +117,8 @@ func (p *Prometheus) Write(ctx context.Context, records []Record) error {
 			p.failure(v)
 		case *event.TaskRecord:
 			p.task(v)
+		case *event.DeadLetter:
+			p.refused.WithLabelValues(reason(v.Reason)).Inc()
 		}
 	}
 	return nil
@@ -242,4 +246,14 @@ func escalation(to string) string {
 		}
 	}
 	return event.EscalationUnknown.String()
+}
+
+// reason gives the label of why an event was refused, one of few.
+func reason(word string) string {
+	for i := range event.NumReasons {
+		if s := event.Reason(i).String(); s == word {
+			return s
+		}
+	}
+	return Other
 }

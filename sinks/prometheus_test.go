@@ -63,6 +63,7 @@ func story() []sinks.Record {
 		task("support", func(r *event.TaskRecord) { // only the score changed
 			r.Rev, r.Was = 2, &event.TaskVerdict{Outcome: event.OutcomeSuccess, ScoredBy: event.ScoredByJudge}
 		}),
+		&event.DeadLetter{Reason: "utf8"}, &event.DeadLetter{Reason: "utf8"}, &event.DeadLetter{Reason: "the moon"},
 	}
 	out := make([]sinks.Record, len(values))
 	for i, v := range values {
