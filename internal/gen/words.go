@@ -66,7 +66,7 @@ var mishaps = []mishap{
 	{"quota", "Monthly quota of this workspace is used up", true, true},
 	{"not_found", "404: page % does not exist", false, true},
 	{"validation_error", "Invalid address: zip code unknown to carrier", false, true},
-	{"locked", "Document % is archived, reading only", true, true},
+	{"archived", "Document % is archived, reading only", true, true},
 	{"timeout", "Upstream timed out after 30 s", false, false},
 	{"rate_limited", "429 too many requests, retry after 5 s", true, false},
 	{"unavailable", "503 service unavailable", false, false},
