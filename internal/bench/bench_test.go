@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,12 +19,14 @@ import (
 // BenchmarkLines gives the time of one line. The program in this package gives
 // ratios, which mean more.
 func BenchmarkLines(b *testing.B) {
-	cs, err := contestants()
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, c := range cs {
-		b.Run(c.name(), func(b *testing.B) {
+	for _, name := range names(b) {
+		b.Run(name, func(b *testing.B) {
+			cs, err := contestants()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closeAll(b, cs)
+			c := cs[slices.IndexFunc(cs, func(c contestant) bool { return c.name() == name })]
 			g := newGenerated(1000)
 			var blk block
 			blk.fill(g, g.warm(), nil)
@@ -31,6 +34,7 @@ func BenchmarkLines(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			for left := b.N; left > 0; left -= 10_000 {
 				b.StopTimer()
 				blk.fill(g, min(left, 10_000), nil)
@@ -41,11 +45,6 @@ func BenchmarkLines(b *testing.B) {
 				}
 			}
 		})
-	}
-	for _, c := range cs {
-		if err := c.close(); err != nil {
-			b.Error(err)
-		}
 	}
 }
 
@@ -159,20 +158,27 @@ func table(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-func names(t *testing.T) []string {
+func names(t testing.TB) []string {
 	t.Helper()
 	cs, err := contestants()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer closeAll(t, cs)
 	var out []string
 	for _, c := range cs {
 		out = append(out, c.name())
+	}
+	return out
+}
+
+func closeAll(t testing.TB, cs []contestant) {
+	t.Helper()
+	for _, c := range cs {
 		if err := c.close(); err != nil {
 			t.Error(err)
 		}
 	}
-	return out
 }
 
 func writeGzip(t *testing.T, name string, data []byte) {

@@ -100,18 +100,18 @@ func timed(c contestant, b *block) (score, error) {
 
 // measure lets the contestants run in turns and prints what came out.
 func measure(w io.Writer, title string, t traffic, want targets, s size, only string) (err error) {
-	cs, err := contestants()
+	all, err := contestants()
 	if err != nil {
 		return err
 	}
 	defer func() {
-		for _, c := range cs {
+		for _, c := range all {
 			if e := c.close(); err == nil {
 				err = e
 			}
 		}
 	}()
-	cs = slices.DeleteFunc(cs, func(c contestant) bool { return only != "" && c.name() != only })
+	cs := slices.DeleteFunc(slices.Clone(all), func(c contestant) bool { return only != "" && c.name() != only })
 	if len(cs) == 0 {
 		return fmt.Errorf("no contestant is called %q", only)
 	}
