@@ -1,0 +1,206 @@
+package facts
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"misstep/detectors/schema"
+	"misstep/event"
+)
+
+// Tool is what is known of one tool: its ToolSpec, with what the operator's
+// configuration says laid over it. It is immutable.
+type Tool struct {
+	Name   string
+	Effect event.Effect // never EffectUnset
+	Polls  bool         // repeating it is normal
+	Listed bool         // it stands in a catalogue or in the configuration
+	// Schema validates its arguments, nil when none was declared or when it
+	// could not be compiled (then SchemaErr says why).
+	Schema    *schema.Schema
+	SchemaErr error
+
+	lower    []byte // the name in lower case
+	hash     uint64
+	volatile map[string]bool // top-level parameters that mean nothing
+	spec     []byte          // the ToolSpec's JSON, for the state
+}
+
+// Catalogue is what tools an agent was offered. It is immutable.
+type Catalogue struct {
+	Names    []string // sorted
+	Complete bool     // false when only changes to it were seen
+	tools    map[string]*Tool
+}
+
+// Tool gives the tool of that name, nil when it is not in the catalogue.
+func (c *Catalogue) Tool(name []byte) *Tool { return c.tools[string(name)] }
+
+// Len is the number of tools.
+func (c *Catalogue) Len() int { return len(c.Names) }
+
+// ToolRule is what an operator says of the tools whose name matches.
+type ToolRule struct {
+	Match    func(name string) bool
+	Listed   bool // the rule names exactly one tool: it exists
+	Polls    *bool
+	Effect   event.Effect
+	Volatile []string
+}
+
+// maxCatalogues bounds the compiled catalogues that a workspace keeps; beyond
+// it they are compiled anew, which costs time and changes nothing else.
+const maxCatalogues = 256
+
+// maxLooseTools bounds the tools that are known by their calls alone.
+const maxLooseTools = 4096
+
+type cachedCatalogue struct {
+	raw  []byte
+	base *Catalogue
+	c    *Catalogue
+}
+
+// catalogue compiles an array of ToolSpecs, or finds it compiled.
+func (w *Workspace) catalogue(tools event.Value) (*Catalogue, error) {
+	return w.cached(nil, tools.Raw, nil, func() (*Catalogue, error) {
+		c := &Catalogue{Complete: true, tools: map[string]*Tool{}}
+		if err := w.addTools(c, tools); err != nil {
+			return nil, err
+		}
+		return c, nil
+	})
+}
+
+// changed gives base with tools added and removed.
+func (w *Workspace) changed(base *Catalogue, ch *event.ToolsChange) (*Catalogue, error) {
+	return w.cached(base, ch.Add.Raw, ch.Remove.Raw, func() (*Catalogue, error) {
+		c := &Catalogue{tools: map[string]*Tool{}}
+		if base != nil {
+			c.Complete = base.Complete
+			for n, t := range base.tools {
+				c.tools[n] = t
+			}
+		}
+		err := event.Strings(ch.Remove, func(name []byte) error {
+			delete(c.tools, string(name))
+			return nil
+		})
+		if err == nil {
+			err = w.addTools(c, ch.Add)
+		}
+		return c, err
+	})
+}
+
+func (w *Workspace) cached(base *Catalogue, a, b []byte, build func() (*Catalogue, error)) (*Catalogue, error) {
+	h := xxhash.Sum64(a) ^ xxhash.Sum64(b)*3
+	for _, e := range w.catalogues[h] {
+		if e.base == base && len(e.raw) == len(a)+len(b) && bytes.HasPrefix(e.raw, a) && bytes.HasSuffix(e.raw, b) {
+			return e.c, nil
+		}
+	}
+	c, err := build()
+	if err != nil {
+		return nil, err
+	}
+	c.Names = make([]string, 0, len(c.tools))
+	for n := range c.tools {
+		c.Names = append(c.Names, n)
+	}
+	slices.Sort(c.Names)
+	if w.numCatalogues >= maxCatalogues {
+		clear(w.catalogues)
+		w.numCatalogues = 0
+	}
+	raw := append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
+	w.catalogues[h] = append(w.catalogues[h], cachedCatalogue{raw, base, c})
+	w.numCatalogues++
+	return c, nil
+}
+
+func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
+	return event.ParseTools(tools, func(spec event.ToolSpec) error {
+		name := string(spec.Name)
+		t := w.tool(name, spec.Effect, spec.HasPolls, spec.Polls)
+		t.Listed, t.spec = true, bytes.Clone(spec.Raw)
+		if spec.Parameters.Present() && w.needs&(NeedSchema) != 0 {
+			t.Schema, t.SchemaErr = schema.Compile(spec.Parameters)
+			if t.SchemaErr != nil {
+				t.SchemaErr = fmt.Errorf("tool %q: %w", name, t.SchemaErr)
+			}
+			w.Counts.SchemasCompiled++
+			switch {
+			case t.SchemaErr != nil:
+				w.Counts.SchemasRefused++
+			case t.Schema.Fallback():
+				w.Counts.SchemasFallback++
+			}
+		}
+		c.tools[name] = t
+		return nil
+	})
+}
+
+// tool makes a tool of a name and lays the configuration over it.
+func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool) *Tool {
+	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
+	t.lower = appendLower(nil, []byte(name))
+	if !hasPolls {
+		t.Polls = pollsByName(name)
+	}
+	// The first rule that matches wins, field by field, so lay them in reverse.
+	for _, r := range slices.Backward(w.rules) {
+		if !r.Match(name) {
+			continue
+		}
+		t.Effect = cmp.Or(r.Effect, t.Effect)
+		if r.Polls != nil {
+			t.Polls = *r.Polls
+		}
+		if len(r.Volatile) > 0 {
+			t.volatile = map[string]bool{}
+			for _, p := range r.Volatile {
+				t.volatile[p] = true
+			}
+		}
+		t.Listed = t.Listed || r.Listed
+	}
+	t.Effect = cmp.Or(t.Effect, event.EffectRead)
+	return t
+}
+
+// loose gives a tool that no catalogue lists, by its name alone.
+func (w *Workspace) loose(name []byte) *Tool {
+	if t, ok := w.looseTools[string(name)]; ok {
+		return t
+	}
+	if len(w.looseTools) >= maxLooseTools {
+		clear(w.looseTools)
+	}
+	t := w.tool(string(name), event.EffectUnset, false, false)
+	w.looseTools[t.Name] = t
+	return t
+}
+
+// pollWords are the words in a tool's name that say that calling it again and
+// again, and seeing the same, is its use (detection.md, section 3.4).
+var pollWords = []string{
+	"wait", "sleep", "poll", "status", "screenshot", "scroll", "heartbeat",
+	"health", "ping", "progress", "monitor", "watch", "tail",
+}
+
+// pollsByName guesses from a name whether a tool polls; a ToolSpec or the
+// configuration that says polls: false overrules it.
+func pollsByName(name string) bool {
+	for _, word := range schema.Words(name) {
+		if slices.Contains(pollWords, word) {
+			return true
+		}
+	}
+	return false
+}

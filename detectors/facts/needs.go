@@ -1,0 +1,53 @@
+package facts
+
+import "strings"
+
+// Needs is a set of facts that a rule cannot do without. The same bits say
+// what a step, or a whole task, lacks.
+type Needs uint16
+
+// What a rule may need.
+const (
+	NeedBeginning Needs = 1 << iota // the trajectory from its first step on
+	NeedCatalogue                   // the tools that the agent was offered
+	NeedSchema                      // the parameter schema of the called tool
+	NeedArguments                   // arguments that can be compared
+	NeedResult                      // a result that can be compared
+	NeedErrorText                   // an error's type or text
+	NeedMessages                    // readable messages of the agent
+	numNeeds      = iota
+)
+
+// NeedBits is the number of needs.
+const NeedBits = int(numNeeds)
+
+var reasons = [numNeeds]string{
+	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
+	"no_error_text", "no_messages",
+}
+
+// Reason names why a detector abstains for the lowest of the needs in n, as it
+// stands in coverage records and on metrics; empty for none.
+func (n Needs) Reason() string {
+	for i, r := range reasons {
+		if n&(1<<i) != 0 {
+			return r
+		}
+	}
+	return ""
+}
+
+var needNames = [numNeeds]string{
+	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
+}
+
+// String lists the needs for a reader.
+func (n Needs) String() string {
+	var parts []string
+	for i, s := range needNames {
+		if n&(1<<i) != 0 {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,119 @@
+package facts
+
+import (
+	"misstep/detectors/schema"
+	"misstep/event"
+)
+
+// Workspace is what the trajectories of one shard share: interned names,
+// compiled catalogues and scratch space. It belongs to one goroutine, and
+// nothing in it decides what comes out.
+type Workspace struct {
+	Counts Counts
+	// Cur is what the latest Apply found out about its step.
+	Cur Current
+
+	needs  Needs
+	rules  []ToolRule
+	prices []PriceRule
+
+	names         map[string]string
+	catalogues    map[uint64][]cachedCatalogue
+	numCatalogues int
+	looseTools    map[string]*Tool
+	spare         []*Agent // of retired trajectories, for reuse
+
+	canon   event.Canonicalizer
+	args    []byte
+	text    []byte
+	masked  []byte
+	drop    func(key []byte) bool
+	dropFor *Tool
+}
+
+// Counts are what a workspace met, for metrics; they only grow.
+type Counts struct {
+	Duplicates      uint64 // steps dropped because their id was seen
+	Orphans         uint64 // results without a call
+	SchemasCompiled uint64
+	SchemasRefused  uint64
+	SchemasFallback uint64 // schemas that the general validator takes
+	Fallbacks       uint64 // calls that the general validator took
+	BadCatalogues   uint64
+}
+
+// Add adds the counts of another workspace.
+func (c *Counts) Add(d Counts) {
+	c.Duplicates += d.Duplicates
+	c.Orphans += d.Orphans
+	c.SchemasCompiled += d.SchemasCompiled
+	c.SchemasRefused += d.SchemasRefused
+	c.SchemasFallback += d.SchemasFallback
+	c.Fallbacks += d.Fallbacks
+	c.BadCatalogues += d.BadCatalogues
+}
+
+// PriceRule is what the models whose name matches cost, in micro-USD for a
+// million tokens.
+type PriceRule struct {
+	Match                                func(model string) bool
+	Input, Output, CacheRead, CacheWrite int64
+}
+
+// Options are what a workspace is made of.
+type Options struct {
+	Needs  Needs // what the enabled rules need; nothing else is computed
+	Tools  []ToolRule
+	Prices []PriceRule
+}
+
+// NewWorkspace gives an empty workspace.
+func NewWorkspace(o Options) *Workspace {
+	w := &Workspace{
+		needs: o.Needs, rules: o.Tools, prices: o.Prices,
+		names:      map[string]string{},
+		catalogues: map[uint64][]cachedCatalogue{},
+		looseTools: map[string]*Tool{},
+	}
+	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
+	return w
+}
+
+// Current is what one step brought.
+type Current struct {
+	Step  *event.Step
+	Now   int64 // event time of the step, monotone in its trajectory, ns
+	Agent *Agent
+	// Call is the call that a tool_call makes or that a tool_result answers;
+	// nil for other kinds and for a result without a call.
+	Call *Call
+	// Catalogue is what the agent was offered when it made the call; nil when
+	// it was never seen.
+	Catalogue *Catalogue
+	// Violations are what is wrong with the arguments of a tool_call, when the
+	// tool's schema is known.
+	Violations schema.Violations
+	Lacks      Needs // what could not be known of this step
+	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
+	// scratch space of the workspace.
+	ErrorText []byte
+}
+
+// maxNames bounds the interned names; hostile labels only cost copies.
+const maxNames = 16384
+
+// intern gives an owned copy of a name, shared while the table has room.
+func (w *Workspace) intern(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := w.names[string(b)]; ok {
+		return s
+	}
+	if len(w.names) >= maxNames {
+		clear(w.names)
+	}
+	s := string(b)
+	w.names[s] = s
+	return s
+}

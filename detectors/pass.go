@@ -1,0 +1,86 @@
+package detectors
+
+import (
+	"strconv"
+
+	"misstep/detectors/facts"
+	"misstep/event"
+)
+
+// Pass is what a watcher is given to look at one step. It is valid during
+// Observe only.
+type Pass struct {
+	*facts.Current
+	T      *facts.Trajectory
+	Memory *Memory
+
+	rules    map[*Rule]*setting
+	episodes *episodes
+	findings []Finding
+}
+
+// stepID is the id of the current step; one without goes by its ordinal.
+func (p *Pass) stepID() string {
+	if len(p.Step.ID) > 0 {
+		return string(p.Step.ID)
+	}
+	return strconv.FormatInt(p.T.Ordinal-1, 10)
+}
+
+// Here is the current step as evidence.
+func (p *Pass) Here(note string) event.Evidence {
+	return event.Evidence{Seq: p.Step.Seq, ID: p.stepID(), Note: note}
+}
+
+// Sees says that a rule sees its trouble with the subject at this step, and
+// reports whether the finding would change anything, so that gathering its
+// evidence for Report pays. Where an open failure already stands at this
+// severity with this rule, the step is counted into it. It is false for a rule
+// that is off, or that lacks the facts it needs: then the detector abstains.
+func (p *Pass) Sees(r *Rule, subject string, s event.Severity) bool {
+	set := p.rules[r]
+	if set.off || r.Needs&p.Lacks != 0 {
+		return false
+	}
+	s = set.limit(s)
+	e := p.episodes.find(set.detector.Class, subject)
+	if e == nil {
+		return true
+	}
+	e.touch(p)
+	return s > e.severity || !e.has(r)
+}
+
+// Report hands in a finding for which Sees was true.
+func (p *Pass) Report(f Finding) { p.findings = append(p.findings, f) }
+
+// Troubled reports whether any failure of the class is open.
+func (p *Pass) Troubled(c event.Class) bool {
+	for i := range p.episodes.open {
+		if p.episodes.open[i].class == c {
+			return true
+		}
+	}
+	return false
+}
+
+// Resolve ends the failures of the class that the function accepts by opening rule and subject:
+// the agent put them right.
+func (p *Pass) Resolve(c event.Class, over func(opener *Rule, subject string) bool) {
+	for i := range p.episodes.open {
+		if e := &p.episodes.open[i]; e.class == c && over(e.rules[0], e.subject) {
+			e.over = true
+		}
+	}
+}
+
+// Fade ends the failures of the class that the agent has turned away from: it
+// made n calls since the last one that belongs to them.
+func (p *Pass) Fade(c event.Class, n int64) {
+	calls := p.T.Task.Calls
+	for i := range p.episodes.open {
+		if e := &p.episodes.open[i]; e.class == c && calls-e.lastCall >= n {
+			e.over, e.faded = true, true
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package detectors
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"misstep/event"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations of the scenarios with what comes out")
+
+// scenarioCases are what the scenario file of each rule holds.
+var scenarioCases = []string{"fires", "nearly", "lookalike", "out_of_order", "idle_end"}
+
+// TestScenarios runs every case of every file under fixtures/scenarios and
+// compares what comes out with the expectation that stands beside the steps.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("../fixtures/scenarios/*/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), "../fixtures/scenarios/"), ".txtar"), func(t *testing.T) {
+			runScenario(t, file)
+		})
+	}
+}
+
+// TestScenariosComplete checks that each rule has a scenario file with all
+// cases, and each file a rule.
+func TestScenariosComplete(t *testing.T) {
+	want := map[string]bool{}
+	for _, d := range All() {
+		for _, r := range d.Rules {
+			file := filepath.Join("../fixtures/scenarios", d.Name, r.Name+".txtar")
+			want[file] = true
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Errorf("rule %s: %v", r.Name, err)
+				continue
+			}
+			for _, c := range scenarioCases {
+				if !slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == c+"/steps.jsonl" }) {
+					t.Errorf("%s: case %q is missing", file, c)
+				}
+			}
+			if fires := part(a, "fires/want"); !strings.Contains(fires, r.Name) {
+				t.Errorf("%s: case fires does not fire %s", file, r.Name)
+			}
+			for _, c := range []string{"nearly", "lookalike"} {
+				if quiet := part(a, c+"/want"); strings.Contains(quiet, r.Name+" ") || strings.Contains(quiet, r.Name+"+") {
+					t.Errorf("%s: case %s fires %s", file, c, r.Name)
+				}
+			}
+		}
+	}
+	files, _ := filepath.Glob("../fixtures/scenarios/*/*.txtar")
+	for _, f := range files {
+		if !want[filepath.FromSlash(f)] && !strings.HasPrefix(filepath.Base(f), "_") {
+			t.Errorf("%s: belongs to no rule", f)
+		}
+	}
+}
+
+func part(a *txtar.Archive, name string) string {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+func runScenario(t *testing.T, file string) {
+	a, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := false
+	for i := 0; i < len(a.Files); i++ {
+		name, ok := strings.CutSuffix(a.Files[i].Name, "/steps.jsonl")
+		if !ok {
+			continue
+		}
+		got := render(t, replay(t, Config{Tools: scenarioTools(part(a, name+"/tools"))}, a.Files[i].Data))
+		j := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name+"/want" })
+		if *update {
+			if j < 0 {
+				a.Files = slices.Insert(a.Files, i+1, txtar.File{Name: name + "/want"})
+				j = i + 1
+			}
+			a.Files[j].Data = []byte(got)
+			changed = true
+			continue
+		}
+		if want := part(a, name+"/want"); got != want {
+			t.Errorf("%s: case %s\ngot:\n%swant:\n%s", file, name, got, want)
+		}
+	}
+	if changed {
+		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// scenarioTools reads the operator's configuration of a case: a line for each
+// tool, its name and then polls, or volatile=PARAM.
+func scenarioTools(text string) []ToolConfig {
+	var out []ToolConfig
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		c := ToolConfig{Name: f[0]}
+		for _, w := range f[1:] {
+			if p, ok := strings.CutPrefix(w, "volatile="); ok {
+				c.Volatile = append(c.Volatile, p)
+			} else if w == "polls" {
+				yes := true
+				c.Polls = &yes
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// collector keeps what a shard emits, in order.
+type collector struct{ outs []Output }
+
+func (c *collector) Event(_, _ int32, o Output)                    { c.outs = append(c.outs, o) }
+func (c *collector) Deadline(_ int32, _ int64, _ string, o Output) { c.outs = append(c.outs, o) }
+
+// replay runs steps through one shard, each line a record, and closes what is
+// open at the end.
+func replay(t *testing.T, c Config, steps []byte) []Output {
+	t.Helper()
+	rules, err := NewRuleset(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, out := rules.NewShard(), &collector{}
+	clock := int64(event.None)
+	n := int32(0)
+	for line := range strings.Lines(string(steps)) {
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		var d event.Decoder
+		d.Reset([]byte(line))
+		var st event.Step
+		if err := d.Next(&st); errors.Is(err, io.EOF) {
+			continue
+		} else if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if st.LogTime != event.None {
+			clock = max(clock, st.LogTime)
+		}
+		b := &Batch{Steps: []event.Step{st}, At: []int32{0}, Hash: []uint64{Key(&st)}, Clock: []int64{clock}}
+		s.Step(b, []int32{0}, out)
+		n++
+	}
+	s.End(0, out)
+	return out.outs
+}
+
+// render writes outputs as the scenario files expect them: a line each.
+func render(t *testing.T, outs []Output) string {
+	var b strings.Builder
+	for _, o := range outs {
+		switch r := o.Record.(type) {
+		case *event.Failure:
+			fmt.Fprintf(&b, "%s %s %s %q", r.State, r.Severity, strings.Join(r.Rules, "+"), r.Subject)
+			fmt.Fprintf(&b, " seq=%s..%s count=%d confidence=%d fault=%s", seq(r.FirstSeq), seq(r.LastSeq), r.Count, r.Confidence, r.Fault)
+			if r.Recovered {
+				b.WriteString(" recovered")
+			}
+			b.WriteString("\n")
+		case *event.TaskRecord:
+			fmt.Fprintf(&b, "task %s steps=%d classes=%s", r.Now.Outcome, r.Steps, strings.Join(r.Classes, ","))
+			var cov []string
+			for _, c := range r.Coverage {
+				if !slices.Contains(cov, c.Reason) {
+					cov = append(cov, c.Reason)
+				}
+			}
+			if len(cov) > 0 {
+				fmt.Fprintf(&b, " abstained=%s", strings.Join(cov, ","))
+			}
+			b.WriteString("\n")
+		default:
+			t.Fatalf("unknown record %T", o.Record)
+		}
+	}
+	return b.String()
+}
+
+func seq(n int64) string {
+	if n == event.None {
+		return "?"
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,343 @@
+package detectors
+
+import (
+	"misstep/detectors/facts"
+	"misstep/event"
+	"misstep/windows"
+)
+
+// Output is one record that the detect program puts out.
+type Output struct {
+	Topic    Topic
+	Class    event.Class // of a failure
+	Workflow string
+	Key      string // trajectory
+	Value    []byte // the record as JSON, owned by the output
+	Record   any    // *event.Failure or *event.TaskRecord
+}
+
+// Topic says which log an output belongs to.
+type Topic uint8
+
+// The topics of the detect program.
+const (
+	Failures Topic = iota
+	Tasks
+)
+
+// Emitter takes the outputs of a shard. at is the index in the batch's records
+// of the record that caused the output.
+type Emitter interface {
+	// Event takes an output of event i.
+	Event(at, i int32, o Output)
+	// Deadline takes an output of a deadline that the log clock has reached; key
+	// is the state's, which no two trajectories share.
+	Deadline(at int32, deadline int64, key string, o Output)
+}
+
+// Batch is a run of steps in log order.
+type Batch struct {
+	Steps []event.Step
+	At    []int32  // At[i] is the record of Steps[i]
+	Hash  []uint64 // Hash[i] is Key(&Steps[i])
+	Clock []int64  // log clock at each record, event.None where the log has none
+}
+
+// Key hashes what state is keyed by: tenant and trajectory.
+func Key(s *event.Step) uint64 { return windows.HashKey(s.Tenant, s.TrajectoryID) }
+
+// Counts are what a shard met, for metrics; they only grow.
+type Counts struct {
+	facts.Counts
+	Kinds          [event.NumKinds]uint64
+	TimeAhead      uint64 // event times too far ahead of log time, replaced by it
+	TimeBack       uint64 // event times before the trajectory's latest, replaced by it
+	Late           uint64 // outcomes and feedback without a task to belong to
+	EpisodesCapped uint64 // failures not opened because too many were open
+	Abandoned      uint64 // tasks that went idle
+	Live           int64  // trajectories in memory
+}
+
+// Add adds the counts of another shard.
+func (c *Counts) Add(d Counts) {
+	c.Counts.Add(d.Counts)
+	for k := range c.Kinds {
+		c.Kinds[k] += d.Kinds[k]
+	}
+	c.TimeAhead += d.TimeAhead
+	c.TimeBack += d.TimeBack
+	c.Late += d.Late
+	c.EpisodesCapped += d.EpisodesCapped
+	c.Abandoned += d.Abandoned
+	c.Live += d.Live
+}
+
+// Shard is the detect program for a share of the trajectories. It belongs to
+// one goroutine.
+type Shard struct {
+	rules     *Ruleset
+	watchers  []watcher
+	byKind    [event.NumKinds][]int // watchers shown each kind
+	w         *facts.Workspace
+	env       environment
+	live      *windows.Store[trajectory]
+	deadlines *windows.Deadlines
+	idle      int64
+	counts    Counts
+	pass      Pass
+
+	keys  [][]byte // of the steps at hand
+	arena []byte
+	slots []uint32
+	hash  []uint64
+}
+
+type watcher struct {
+	detector *Detector
+	watch    Watcher
+}
+
+// trajectory is the state of one trajectory.
+type trajectory struct {
+	facts    facts.Trajectory
+	time     windows.EventTime
+	memory   [maxDetectors]Memory
+	episodes episodes
+	record   event.TaskRecord // of the task that closed last
+	recorded bool
+	began    bool // facts hold a trajectory
+}
+
+// maxDetectors is the most detectors that a program runs.
+const maxDetectors = 8
+
+// environment is what episodes and task records need of their shard.
+type environment struct {
+	hash   string
+	counts *Counts
+}
+
+// NewShard gives an empty shard.
+func (r *Ruleset) NewShard() *Shard {
+	s := &Shard{
+		rules: r, w: facts.NewWorkspace(r.options),
+		live: windows.NewStore[trajectory](1024),
+		idle: int64(r.config.Idle),
+	}
+	s.deadlines = windows.NewDeadlines(s.live.Key)
+	s.env = environment{hash: r.hash, counts: &s.counts}
+	s.pass.rules = r.rules
+	for i, d := range r.detectors {
+		s.watchers = append(s.watchers, watcher{d, d.New(&r.config)})
+		for _, k := range d.Kinds {
+			s.byKind[k] = append(s.byKind[k], i)
+		}
+	}
+	return s
+}
+
+// Counts is what the shard has met so far.
+func (s *Shard) Counts() Counts {
+	c := s.counts
+	c.Counts = s.w.Counts
+	c.Live = int64(s.live.Len())
+	return c
+}
+
+// lookAhead is how many steps are looked up together, so that the waits for
+// memory overlap.
+const lookAhead = 64
+
+// Step applies the steps of b whose indices are in mine, in order. Before a
+// step it fires what is due at its record's clock, and at the end what is due
+// at the last record's.
+func (s *Shard) Step(b *Batch, mine []int32, out Emitter) {
+	for len(mine) > 0 {
+		n := min(len(mine), lookAhead)
+		s.lookUp(b, mine[:n])
+		version := s.live.Version()
+		for j, i := range mine[:n] {
+			at := b.At[i]
+			s.fire(b.Clock[at], at, out)
+			slot := s.slots[j]
+			if slot == windows.NoSlot || version != s.live.Version() {
+				slot = s.put(b.Hash[i], s.keys[j])
+			}
+			s.step(slot, &b.Steps[i], b.Clock[at], func(o Output) { out.Event(at, i, o) })
+		}
+		mine = mine[n:]
+	}
+	last := len(b.Clock) - 1
+	s.fire(b.Clock[last], int32(last), out)
+}
+
+func (s *Shard) lookUp(b *Batch, mine []int32) {
+	s.keys, s.hash, s.arena = s.keys[:0], s.hash[:0], s.arena[:0]
+	for _, i := range mine {
+		st := &b.Steps[i]
+		from := len(s.arena)
+		s.arena = windows.AppendKey(s.arena, st.Tenant, st.TrajectoryID)
+		s.keys = append(s.keys, s.arena[from:len(s.arena):len(s.arena)])
+		s.hash = append(s.hash, b.Hash[i])
+	}
+	if cap(s.slots) < len(mine) {
+		s.slots = make([]uint32, lookAhead)
+	}
+	s.slots = s.slots[:len(mine)]
+	s.live.SlotBatch(s.hash, s.keys, s.slots)
+}
+
+func (s *Shard) put(hash uint64, key []byte) uint32 {
+	slot, fresh := s.live.Put(hash, key)
+	if fresh {
+		t := s.live.At(slot)
+		t.facts.Reset()
+		t.time = windows.EventTime{}
+		t.episodes.reset()
+		t.memory = [maxDetectors]Memory{}
+		t.recorded, t.began = false, false
+		t.record = event.TaskRecord{}
+	}
+	return slot
+}
+
+// fire closes what is idle by the clock of record at.
+func (s *Shard) fire(clock int64, at int32, out Emitter) {
+	if clock == event.None {
+		return
+	}
+	for {
+		slot, deadline, ok := s.deadlines.Next(clock)
+		if !ok {
+			return
+		}
+		s.expire(slot, deadline, at, out)
+	}
+}
+
+// abandoned is the outcome of a task that went idle.
+var abandoned = event.Outcome{Status: event.OutcomeAbandoned, Has: true}
+
+// expire ends an idle trajectory: its open task is abandoned, and the rest
+// forgotten.
+func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
+	t := s.live.At(slot)
+	if t.facts.Task.Open {
+		key := string(s.live.Key(slot))
+		s.counts.Abandoned++
+		s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
+	}
+	s.live.DeleteSlot(slot)
+}
+
+// End closes everything in the order (deadline, key), as if the log had been
+// idle for good. What it puts out belongs to record at.
+func (s *Shard) End(at int32, out Emitter) {
+	for {
+		slot, deadline, ok := s.deadlines.Next(1<<63 - 1)
+		if !ok {
+			return
+		}
+		s.expire(slot, deadline, at, out)
+	}
+}
+
+// step applies one step to its trajectory. clock is the log clock, event.None
+// where the log has none: then the trajectory's own event time is its clock.
+func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)) {
+	t := s.live.At(slot)
+	s.counts.Kinds[st.Kind]++
+	if st.Kind == event.KindUnknown {
+		s.arm(slot, t, clock)
+		return
+	}
+	if !t.facts.Admit(s.w, st) {
+		s.arm(slot, t, clock)
+		return
+	}
+	before := t.time.Last()
+	now, skew := t.time.Observe(st.Time, clock)
+	switch skew {
+	case windows.Ahead:
+		s.counts.TimeAhead++
+	case windows.Back:
+		s.counts.TimeBack++
+	}
+	if now == event.None {
+		now = 0
+	}
+	if clock == event.None && t.facts.Task.Open && before != event.None && now-before > s.idle {
+		s.counts.Abandoned++
+		s.closeTask(t, abandoned, before+s.idle, emit)
+	}
+	s.apply(t, st, now, emit)
+	s.arm(slot, t, clock)
+}
+
+// arm sets when the trajectory counts as idle.
+func (s *Shard) arm(slot uint32, t *trajectory, clock int64) {
+	if clock == event.None {
+		clock = max(t.time.Last(), 0)
+	}
+	s.deadlines.Arm(slot, clock+s.idle)
+}
+
+func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output)) {
+	f := &t.facts
+	if !t.began {
+		t.began = true
+		f.Labels.TrajectoryID, f.Labels.Tenant = string(st.TrajectoryID), string(st.Tenant)
+		f.Partial = st.Seq > 1 && st.Kind != event.TaskStart
+	}
+	switch st.Kind {
+	case event.OutcomeGiven:
+		s.lateOutcome(t, st, emit)
+		return
+	case event.FeedbackGiven:
+		return // for the account of each rule's precision; changes no task
+	}
+	if f.Task.Open && s.otherTask(t, st) {
+		s.closeTask(t, event.Outcome{}, now, emit)
+	}
+	if !f.Task.Open {
+		f.StartTask(now)
+		f.Labels.TaskID = string(st.TaskID)
+		t.memory = [maxDetectors]Memory{}
+		t.episodes.reset()
+	} else if f.Labels.TaskID == "" && len(st.TaskID) > 0 {
+		f.Labels.TaskID = string(st.TaskID)
+	}
+	f.Apply(s.w, st, now)
+	s.watch(t, emit)
+	if st.Kind == event.TaskEnd {
+		s.closeTask(t, st.Outcome, now, emit)
+	}
+}
+
+// otherTask reports whether a step belongs to another task than the open one.
+func (s *Shard) otherTask(t *trajectory, st *event.Step) bool {
+	if len(st.TaskID) > 0 && t.facts.Labels.TaskID != "" {
+		return t.facts.Labels.TaskID != string(st.TaskID)
+	}
+	return st.Kind == event.TaskStart && t.facts.Task.Steps > 0
+}
+
+// watch shows the step to the detectors and the findings to the episodes.
+func (s *Shard) watch(t *trajectory, emit func(Output)) {
+	p := &s.pass
+	p.Current, p.T, p.episodes = &s.w.Cur, &t.facts, &t.episodes
+	for _, i := range s.byKind[p.Step.Kind] {
+		p.Memory = &t.memory[i]
+		s.watchers[i].watch.Observe(p)
+	}
+	if len(p.findings) > 0 || len(t.episodes.open) > 0 {
+		t.episodes.apply(p, &s.env, func(f *event.Failure) { emit(failureOutput(f)) })
+	}
+}
+
+func failureOutput(f *event.Failure) Output {
+	return Output{
+		Topic: Failures, Class: f.Class, Workflow: f.Workflow, Key: f.TrajectoryID,
+		Value: event.AppendFailure(nil, f), Record: f,
+	}
+}

@@ -1,0 +1,174 @@
+package detectors
+
+import (
+	"slices"
+	"strconv"
+
+	"misstep/detectors/facts"
+	"misstep/event"
+)
+
+// closeTask ends the open task: its failures are resolved, its record leaves.
+func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(Output)) {
+	f := &t.facts
+	t.episodes.close(f, now, &s.env, func(f *event.Failure) { emit(failureOutput(f)) })
+	r := &t.record
+	*r = event.TaskRecord{
+		ID:     event.TaskRecordID(f.Labels.Tenant, f.Labels.TrajectoryID, taskName(f)),
+		Labels: f.Labels,
+		Now:    verdict(o, now),
+		Steps:  f.Task.Steps, CostMicroUSD: f.Task.Cost, Tokens: f.Task.Tokens,
+		WallMS:   (f.Task.Last - f.Task.Start) / 1_000_000,
+		ActiveMS: (f.Task.Last - f.Task.Start - f.Task.HumanWait) / 1_000_000,
+		Partial:  f.Partial, Time: now,
+		Escalated: escalations(f, o), Tools: toolUses(f),
+		Classes:  classes(t.episodes.classes),
+		Coverage: s.coverage(f.Task.Missing),
+	}
+	t.recorded = true
+	f.Partial = false // the next task is seen from its beginning
+	f.Retire(s.w)
+	emit(taskOutput(r))
+}
+
+// taskName is what tells the tasks of a trajectory apart: the producer's id,
+// else a running number.
+func taskName(f *facts.Trajectory) string {
+	if f.Labels.TaskID != "" {
+		return f.Labels.TaskID
+	}
+	return "#" + strconv.FormatInt(f.Task.Number, 10)
+}
+
+// verdict is the outcome that counts. What an agent says of itself is never
+// success; its own failure, abort or escalation counts.
+func verdict(o event.Outcome, now int64) event.TaskVerdict {
+	v := event.TaskVerdict{Outcome: o.Status, ScoredBy: o.ScoredBy, Bucket: floorMinute(now)}
+	if !o.Has {
+		v.Outcome = event.OutcomeUnknown
+	}
+	if v.Outcome == event.OutcomeSuccess && o.ScoredBy == event.ScoredByAgent {
+		v.Outcome = event.OutcomeUnknown
+	}
+	return v
+}
+
+func floorMinute(ns int64) int64 {
+	const minute = 60_000_000_000
+	m := ns / minute
+	if ns%minute < 0 {
+		m--
+	}
+	return m * 60
+}
+
+// lateOutcome takes a verdict that came after the task's end, by the priority
+// of who gives it; the task's bucket stays.
+func (s *Shard) lateOutcome(t *trajectory, st *event.Step, emit func(Output)) {
+	r, o := &t.record, &st.Outcome
+	if !t.recorded || len(st.TaskID) > 0 && string(st.TaskID) != r.TaskID {
+		s.counts.Late++
+		return
+	}
+	if !o.Has || o.ScoredBy < r.Now.ScoredBy {
+		return
+	}
+	next := verdict(*o, 0)
+	next.Bucket = r.Now.Bucket
+	if next == r.Now {
+		return
+	}
+	was := r.Now
+	rev := *r
+	rev.Rev++
+	rev.Was, rev.Now = &was, next
+	*r = rev
+	emit(taskOutput(r))
+}
+
+func taskOutput(r *event.TaskRecord) Output {
+	record := *r
+	return Output{
+		Topic: Tasks, Workflow: r.Workflow, Key: r.TrajectoryID,
+		Value: event.AppendTask(nil, &record), Record: &record,
+	}
+}
+
+func escalations(f *facts.Trajectory, o event.Outcome) []string {
+	var to []string
+	for i, yes := range f.Task.Escalated {
+		if yes {
+			to = append(to, event.EscalationTo(i).String())
+		}
+	}
+	if len(to) == 0 && o.Has && o.Status == event.OutcomeEscalated {
+		to = append(to, event.EscalationUnknown.String())
+	}
+	slices.Sort(to)
+	return to
+}
+
+// UnlistedTool stands in task records for all tools that no catalogue lists,
+// where one was seen: their names are the model's invention.
+const UnlistedTool = "__unknown__"
+
+func toolUses(f *facts.Trajectory) []event.ToolUse {
+	uses := make([]event.ToolUse, 0, len(f.Task.Tools))
+	var unlisted *event.ToolUse
+	for i := range f.Task.Tools {
+		c := &f.Task.Tools[i]
+		u := c.ToolUse
+		u.Unknown += c.Open()
+		if f.Tools == nil || c.Tool.Listed || c.OK > 0 {
+			uses = append(uses, u)
+			continue
+		}
+		if unlisted == nil {
+			unlisted = &event.ToolUse{Tool: UnlistedTool}
+		}
+		unlisted.AgentFault += u.OK + u.AgentFault + u.ToolFault + u.UserFault
+		unlisted.Timeout += u.Timeout
+		unlisted.Denied += u.Denied
+		unlisted.Unknown += u.Unknown
+	}
+	if unlisted != nil {
+		uses = append(uses, *unlisted)
+	}
+	slices.SortFunc(uses, func(a, b event.ToolUse) int {
+		if a.Tool < b.Tool {
+			return -1
+		}
+		if a.Tool > b.Tool {
+			return 1
+		}
+		return 0
+	})
+	return uses
+}
+
+func classes(set uint8) []string {
+	var names []string
+	for c := range event.NumClasses {
+		if set&(1<<c) != 0 {
+			names = append(names, event.Class(c).String())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// coverage lists the rules that could not judge all of a task.
+func (s *Shard) coverage(missing facts.Needs) []event.Abstention {
+	if missing == 0 {
+		return nil
+	}
+	var out []event.Abstention
+	for _, d := range s.rules.detectors {
+		for _, r := range d.Rules {
+			if lacks := r.Needs & missing; lacks != 0 && !s.rules.rules[r].off {
+				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: lacks.Reason()})
+			}
+		}
+	}
+	return out
+}
