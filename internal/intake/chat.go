@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
@@ -148,6 +149,9 @@ func describe(goKind string) string {
 // messages puts out the steps of one transcript.
 func (c *Chat) messages(t *transcript, path string, index int) error {
 	c.id = c.trajectory(t.ID, index)
+	if len(c.id) > event.MaxName || bytes.ContainsFunc(c.id, unicode.IsControl) {
+		return c.at(-1, path+"id", ReasonValue, "want at most %d bytes without control characters, found %d bytes", event.MaxName, len(c.id))
+	}
 	c.model = text(t.Model)
 	c.seq = 0
 	clear(c.calls)

@@ -26,6 +26,7 @@ const (
 	ReasonUTF8   = "utf8"   // not UTF-8
 	ReasonSize   = "size"   // longer than MaxUnit
 	ReasonType   = "type"   // JSON, but not what the format has there
+	ReasonValue  = "value"  // of the right type, but nothing that can be taken
 	ReasonRole   = "role"   // a message of a role that is not known
 )
 

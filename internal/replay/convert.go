@@ -1,0 +1,97 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"misstep/event"
+	"misstep/stream"
+)
+
+// Converted is what a conversion did.
+type Converted struct {
+	Steps   int64
+	Refused Refused
+	Skipped []string
+}
+
+// Convert writes the steps of the inputs to w, one JSON object a line, with
+// their members in the order of the format; members that it does not know are
+// left out.
+func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (*Converted, error) {
+	out := &Converted{Skipped: in.Skipped}
+	c := newCollector(in)
+	log := NewChain(in, c.refuse)
+	defer func() { _ = log.Close() }() // read only
+	c.locate = log.Locate
+	var done atomic.Int64
+	stop := progress.watch(func() (records, bytes int64) { return done.Load(), log.Done() }, in.Total())
+	defer stop()
+
+	dec := event.Decoder{MaxEvent: stream.DefaultMaxRecord}
+	recs := make([]stream.Record, stream.DefaultBatchRecords)
+	var line []byte
+	for {
+		n, err := log.Read(ctx, recs)
+		for i := range recs[:n] {
+			rec := &recs[i]
+			if rec.Oversize > 0 {
+				c.deadLetter(rec.Offset, &event.DecodeError{
+					Reason: event.ReasonSize, Msg: fmt.Sprintf("a record of %d bytes is too long; at most %d are read", rec.Oversize, stream.DefaultMaxRecord),
+				})
+				continue
+			}
+			dec.Reset(rec.Value)
+			for {
+				var s event.Step
+				err := dec.Next(&s)
+				var refused *event.DecodeError
+				if errors.As(err, &refused) {
+					c.deadLetter(rec.Offset, refused)
+					continue
+				}
+				if err != nil {
+					break
+				}
+				line = append(event.AppendStep(line[:0], &s), '\n')
+				if _, err := w.Write(line); err != nil {
+					return nil, err
+				}
+				done.Add(1)
+			}
+			dec.Release()
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			out.Steps = done.Load()
+			out.Refused = c.dead
+			out.Refused.merge(&c.read)
+			return out, nil
+		case errors.Is(err, context.Canceled):
+			return nil, fmt.Errorf("interrupted after %d steps", done.Load())
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// deadLetter notes what the decoder refused.
+func (c *collector) deadLetter(offset int64, e *event.DecodeError) {
+	msg := e.Msg
+	if e.Mend != "" {
+		msg += "; " + e.Mend
+	}
+	c.refused(offset, e.Offset, e.Field, e.Reason.String(), msg)
+}
+
+// WriteSummary says what was converted and what was refused.
+func (v *Converted) WriteSummary(w io.Writer, s Style) error {
+	p := &printer{w: w, style: s}
+	p.line("wrote %s", count(v.Steps, "step", "steps"))
+	p.skipped(v.Skipped)
+	p.refused(&v.Refused)
+	return p.err
+}

@@ -1,0 +1,44 @@
+package replay
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestProgressElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := &Progress{W: &b}
+		stop := p.watch(func() (int64, int64) { return 2000, 250 }, 1000)
+		time.Sleep(25 * time.Second)
+		synctest.Wait()
+		stop()
+		want := "2000 steps, 200 a second, 25 %, 30s left\n2000 steps, 100 a second, 25 %, 1m0s left\n"
+		if b.String() != want {
+			t.Errorf("%q, want %q", b.String(), want)
+		}
+	})
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := &Progress{W: &b, Terminal: true}
+		n := int64(1000)
+		stop := p.watch(func() (int64, int64) { n /= 100; return n, 0 }, 0)
+		time.Sleep(450 * time.Millisecond)
+		synctest.Wait()
+		stop()
+		want := "\r10 steps, 50 a second\r0 steps, 0 a second  \r                   \r"
+		if b.String() != want {
+			t.Errorf("%q, want %q", b.String(), want)
+		}
+	})
+}
+
+func TestNoProgress(t *testing.T) {
+	var p *Progress
+	p.watch(nil, 0)()
+}

@@ -1,0 +1,94 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"misstep/detectors"
+	"misstep/event"
+	"misstep/internal/detect"
+	"misstep/stream"
+)
+
+// Options say what a replay does.
+type Options struct {
+	Inputs   *Inputs
+	Rules    *detectors.Ruleset
+	Shards   int       // 0: one for each processor; does not change the output
+	EndOpen  bool      // leave open trajectories open at the end
+	Failures io.Writer // takes every transition, one JSON object a line; nil for none
+	Tasks    io.Writer // takes every task record, one JSON object a line; nil for none
+	JUnit    *JUnit    // is told of each trajectory; nil for none
+	FailOn   event.Severity
+	Progress *Progress // nil for none
+}
+
+// Run takes the inputs through the detect program. It gives an error when it
+// could not come to their end, and when all there was was refused: then
+// nothing was judged, and no gate holds or fails.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	c := newCollector(o.Inputs)
+	c.failures, c.tasks = o.Failures, o.Tasks
+	if o.JUnit != nil {
+		c.onTask, c.onFail = o.JUnit.task, o.JUnit.failure
+	}
+	program, stats, err := replay(ctx, &o, c)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Files: len(o.Inputs.Files), Events: stats.Events,
+		Tasks: c.counts, Rules: c.fold.ruleCounts(), Entries: c.fold.entries, More: c.fold.more, Failures: c.fold.total,
+	}
+	n := program.Stats()
+	r.Tasks.Open = o.EndOpen
+	r.Coverage = Coverage{
+		Tasks: c.counts.Total, Rules: c.abstained.coverage(o.Rules, c.counts.Total), Refused: c.dead, Skipped: o.Inputs.Skipped,
+		UnknownKinds: n.Kinds[event.KindUnknown], Duplicates: n.Duplicates, Orphans: n.Orphans, Late: n.Late,
+		TimeAhead: n.TimeAhead, TimeBack: n.TimeBack, Capped: n.EpisodesCapped,
+		BadCatalogues: n.BadCatalogues,
+	}
+	r.Coverage.Refused.merge(&c.read)
+	r.Gate = Gate{Severity: o.FailOn}
+	if o.FailOn != event.SeverityNone {
+		r.Gate.Over = c.fold.atOrAbove(o.FailOn)
+	}
+	return r, nil
+}
+
+// ErrNothingRead says that inputs held something, and all of it was refused.
+var ErrNothingRead = errors.New("nothing could be read")
+
+// replay runs the engine over the inputs.
+func replay(ctx context.Context, o *Options, c *collector) (*detect.Program, stream.Stats, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c.fail = cancel
+	log := NewChain(o.Inputs, c.refuse)
+	defer func() { _ = log.Close() }() // read only
+	c.locate = log.Locate
+	program := detect.NewProgram(o.Rules, log.Source(), log.Partition())
+	end := stream.EndIdle
+	if o.EndOpen {
+		end = stream.EndOpen
+	}
+	engine, err := stream.New(stream.Options[event.Step]{
+		Program: program, Log: log, Results: c, Shards: o.Shards, End: end,
+	})
+	if err != nil {
+		return nil, stream.Stats{}, err
+	}
+	stop := o.Progress.watch(func() (records, bytes int64) { return engine.Stats().Events, log.Done() }, o.Inputs.Total())
+	err = engine.Run(ctx)
+	stop()
+	switch stats := engine.Stats(); {
+	case errors.Is(err, context.Canceled):
+		return nil, stats, fmt.Errorf("interrupted after %d records", stats.Records)
+	case err != nil:
+		return nil, stats, err
+	default:
+		return program, stats, nil
+	}
+}
