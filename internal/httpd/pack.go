@@ -88,30 +88,38 @@ func (b *batch) refuse(e eventError) {
 }
 
 // pack puts the events into messages: those of one workflow together, in their
-// order, as many as fit.
-func (b *batch) pack(s *subjects) []Message {
-	var out []Message
-	open := map[string]int{} // the message of each workflow that still has room
+// order, as many as fit. A wave has one message of each workflow at most, and
+// comes after the wave before.
+func (b *batch) pack(s *subjects) (waves [][]Message) {
+	type place struct{ wave, at int }
+	open := map[string]place{} // the last message of each workflow
 	named := make([]string, len(b.runs))
 	for i, r := range b.runs {
 		named[i] = s.name(r.workflow)
 	}
 	for _, e := range b.events {
 		workflow := named[e.run]
-		i, ok := open[workflow]
-		if !ok || len(out[i].Data)+1+len(e.raw) > maxMessage {
-			i = len(out)
-			open[workflow] = i
-			out = append(out, Message{Workflow: workflow})
+		p, ok := open[workflow]
+		if !ok {
+			p.wave = -1
 		}
-		m := &out[i]
+		if !ok || len(waves[p.wave][p.at].Data)+1+len(e.raw) > maxMessage {
+			p.wave++
+			if p.wave == len(waves) {
+				waves = append(waves, nil)
+			}
+			p.at = len(waves[p.wave])
+			waves[p.wave] = append(waves[p.wave], Message{Workflow: workflow})
+			open[workflow] = p
+		}
+		m := &waves[p.wave][p.at]
 		if len(m.Data) > 0 {
 			m.Data = append(m.Data, '\n')
 		}
 		m.Data = append(m.Data, e.raw...)
 		m.Events++
 	}
-	return out
+	return waves
 }
 
 // oneLine puts JSON on one line, in place: line breaks inside strings are

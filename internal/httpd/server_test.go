@@ -31,13 +31,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeLog struct {
 	mu       sync.Mutex
 	messages []httpd.Message
-	take     int // how many messages it takes before err; without err all
+	take     int // how many calls it takes before err
 	err      error
 	entered  chan<- struct{} // nil: tell nobody
 	wait     <-chan struct{} // nil: do not wait
 }
 
-func (f *fakeLog) Publish(ctx context.Context, m []httpd.Message) (int, error) {
+func (f *fakeLog) Publish(ctx context.Context, m []httpd.Message) error {
 	if f.entered != nil {
 		f.entered <- struct{}{}
 	}
@@ -45,17 +45,17 @@ func (f *fakeLog) Publish(ctx context.Context, m []httpd.Message) (int, error) {
 		select {
 		case <-f.wait:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := len(m)
-	if f.err != nil {
-		n = min(n, f.take)
+	if f.err != nil && f.take == 0 {
+		return f.err
 	}
-	f.messages = append(f.messages, m[:n]...)
-	return n, f.err
+	f.take--
+	f.messages = append(f.messages, m...)
+	return nil
 }
 
 type server struct {
@@ -278,10 +278,11 @@ func TestBodyLimits(t *testing.T) {
 }
 
 func TestLogOutOfReach(t *testing.T) {
-	// Two workflows, so two messages.
-	body := `{"trajectory_id":"a","workflow":"a","kind":"user_message","text":"x"}
-{"trajectory_id":"b","workflow":"b","kind":"user_message","text":"x"}
-{"trajectory_id":"a","kind":"user_message","text":"y"}`
+	// Two workflows, of which one needs two messages: two waves.
+	text := strings.Repeat("x", 30<<10)
+	body := `{"trajectory_id":"b","workflow":"b","kind":"user_message","text":"x"}` + "\n" +
+		strings.Repeat(`{"trajectory_id":"a","workflow":"a","kind":"user_message","text":"`+text+`"}`+"\n", 40)
+	perMessage := 900 << 10 / (len(text) + 67)
 	for _, c := range []struct {
 		name        string
 		take        int
@@ -289,7 +290,7 @@ func TestLogOutOfReach(t *testing.T) {
 		want, retry string
 	}{
 		{"down", 0, errors.New("nats: no responders"), `{"accepted":0,"error":"the log of steps is out of reach; ...`, "1"},
-		{"goes down", 1, errors.New("nats: timeout"), `{"accepted":2,"error":"the log of steps is out of reach; ...`, "1"},
+		{"goes down", 1, errors.New("nats: timeout"), fmt.Sprintf(`{"accepted":%d,"error":"the log of steps is out of reach; ...`, 1+perMessage), "1"},
 		{"full", 0, fmt.Errorf("publish: %w", httpd.ErrFull), `{"accepted":0,"error":"the log of steps is full; ...`, "5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

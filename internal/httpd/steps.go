@@ -15,10 +15,10 @@ import (
 
 // Publisher appends messages to the log of steps.
 type Publisher interface {
-	// Publish makes messages durable in order before it returns. After an error
-	// it gives how many are durable. ErrFull and ErrTooLarge say why; every
-	// other error means that the log is out of reach.
-	Publish(ctx context.Context, messages []Message) (durable int, err error)
+	// Publish makes messages durable before it returns. After an error any of
+	// them may be durable. ErrFull says why; every other error means that the
+	// log is out of reach. It does not change the messages' data.
+	Publish(ctx context.Context, messages []Message) error
 }
 
 // Message holds step events of one workflow as newline-separated JSON.
@@ -109,10 +109,16 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, body []byte, parti
 		reply(w, http.StatusBadRequest, answer)
 		return
 	}
-	messages := batch.pack(s.subjects)
-	n, err := s.opts.Publisher.Publish(r.Context(), messages)
-	for _, m := range messages[:n] {
-		answer.Accepted += m.Events
+	// Where one message of a trajectory must not come before another, that waits
+	// until the one is durable.
+	var err error
+	for _, wave := range batch.pack(s.subjects) {
+		if err = s.opts.Publisher.Publish(r.Context(), wave); err != nil {
+			break
+		}
+		for _, m := range wave {
+			answer.Accepted += m.Events
+		}
 	}
 	s.events.WithLabelValues(accepted).Add(float64(answer.Accepted))
 	switch {
@@ -127,7 +133,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, body []byte, parti
 		if errors.Is(err, ErrFull) {
 			seconds, answer.Error = retryFull, "the log of steps is full; free disk space, then send all events again"
 		}
-		s.opts.Log.Error().Err(err).Int("messages", len(messages)).Int("durable", n).Msg("publish steps")
+		s.opts.Log.Error().Err(err).Int("events", len(batch.events)).Int("durable", answer.Accepted).Msg("publish steps")
 		w.Header().Set("Retry-After", itoa(seconds))
 		reply(w, http.StatusServiceUnavailable, answer)
 	}
