@@ -4,16 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"misstep/detectors"
-	"misstep/event"
 	"misstep/internal/build"
 	"misstep/internal/config"
 	"misstep/internal/replay"
-	"misstep/sinks"
 )
 
 // reading are the flags of every command that reads inputs.
@@ -50,50 +46,32 @@ func (r *reading) inputs(cmd *cobra.Command, args []string) (*replay.Inputs, err
 	return replay.Find(args, f, cmd.InOrStdin())
 }
 
-// ruleset gives the rules of the configuration, and its number of shards where
-// the flag names none.
-func (r *reading) ruleset() (*detectors.Ruleset, error) {
+// options gives what every replay needs.
+func (r *reading) options(cmd *cobra.Command, args []string) (*replay.Options, error) {
 	if r.shards < 0 {
 		return nil, fmt.Errorf("--shards: want 0 or more, found %d", r.shards)
 	}
-	if r.config == "" {
-		return config.Default().Ruleset()
-	}
-	c, err := config.Load(r.config)
+	c, err := replay.LoadConfig(r.config)
 	if err != nil {
 		return nil, err
 	}
-	if r.shards == 0 {
-		r.shards = c.Shards
+	o := &replay.Options{Shards: r.shards, Progress: progress(cmd)}
+	if o.Shards == 0 {
+		o.Shards = c.Shards
 	}
-	return c.Ruleset()
+	if o.Rules, err = c.Ruleset(); err != nil {
+		return nil, err
+	}
+	o.Inputs, err = r.inputs(cmd, args)
+	return o, err
 }
 
 // style fits the text to where it goes.
-func style(w io.Writer) replay.Style {
-	o := sinks.TerminalOptionsFor(w, os.Getenv)
-	return replay.Style{Color: o.Color}
-}
+func style(w io.Writer) replay.Style { return replay.StyleFor(w, os.Getenv) }
 
 // progress tells how far the work is, on the standard error.
 func progress(cmd *cobra.Command) *replay.Progress {
-	w := cmd.ErrOrStderr()
-	return &replay.Progress{W: w, Terminal: sinks.TerminalOptionsFor(w, os.Getenv).Width > 0}
-}
-
-// parseSeverity reads the value of a flag; empty is SeverityNone.
-func parseSeverity(flag, s string) (event.Severity, error) {
-	if s == "" {
-		return event.SeverityNone, nil
-	}
-	var names []string
-	for v := event.Info; v <= event.Critical; v++ {
-		if v.String() == s {
-			return v, nil
-		}
-		names = append(names, v.String())
-	}
-	return event.SeverityNone, fmt.Errorf("--%s: severity %q is not known; there are %s", flag, s, strings.Join(names, ", "))
+	return replay.ProgressFor(cmd.ErrOrStderr(), os.Getenv)
 }
 
 func newVersion() *cobra.Command {

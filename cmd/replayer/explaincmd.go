@@ -20,16 +20,11 @@ was found with.`,
   replayer explain 3f1c fixtures/sample.jsonl`,
 		Args: needInput(2, "a FAILURE_ID and an INPUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rules, err := f.ruleset()
+			o, err := f.options(cmd, args[1:])
 			if err != nil {
 				return err
 			}
-			inputs, err := f.inputs(cmd, args[1:])
-			if err != nil {
-				return err
-			}
-			o := replay.Options{Inputs: inputs, Rules: rules, Shards: f.shards, Progress: progress(cmd)}
-			e, err := replay.Explain(cmd.Context(), o, args[0])
+			e, err := replay.Explain(cmd.Context(), *o, args[0])
 			if err != nil {
 				return err
 			}

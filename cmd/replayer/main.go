@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"misstep/internal/replay"
 )
 
 // The exit codes that users script against.
@@ -42,7 +44,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	fmt.Fprintf(stderr, "replayer: %s\n", strings.TrimRight(err.Error(), "\n"))
-	var gate *gateError
+	var gate *replay.GateError
 	if errors.As(err, &gate) {
 		return exitGate
 	}

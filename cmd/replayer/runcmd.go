@@ -6,22 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"misstep/event"
 	"misstep/internal/replay"
 )
-
-// gateError says that the run is done, and that its gate does not hold.
-type gateError struct {
-	over     int
-	severity event.Severity
-}
-
-func (e *gateError) Error() string {
-	if e.over == 1 {
-		return fmt.Sprintf("1 failure is at %s or above, which --fail-on does not allow", e.severity)
-	}
-	return fmt.Sprintf("%d failures are at %s or above, which --fail-on does not allow", e.over, e.severity)
-}
 
 type runFlags struct {
 	reading
@@ -98,30 +84,26 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if err := f.print(cmd, report); err != nil {
 		return err
 	}
-	switch {
-	case report.Events == 0 && report.Coverage.Refused.Total > 0:
+	if report.Events == 0 && report.Coverage.Refused.Total > 0 {
 		return replay.ErrNothingRead
-	case !report.Gate.Holds():
-		return &gateError{report.Gate.Over, report.Gate.Severity}
 	}
-	return nil
+	return report.Gate.Err()
 }
 
 func (f *runFlags) options(cmd *cobra.Command, args []string) (*replay.Options, error) {
-	var err error
-	o := &replay.Options{EndOpen: f.end == "open", Progress: progress(cmd)}
 	if f.end != "idle" && f.end != "open" {
 		return nil, fmt.Errorf("--end: want idle or open, found %q", f.end)
 	}
-	if o.FailOn, err = parseSeverity("fail-on", f.failOn); err != nil {
+	gate, err := replay.ParseSeverity(f.failOn)
+	if err != nil {
+		return nil, fmt.Errorf("--fail-on: %w", err)
+	}
+	o, err := f.reading.options(cmd, args)
+	if err != nil {
 		return nil, err
 	}
-	if o.Rules, err = f.ruleset(); err != nil {
-		return nil, err
-	}
-	o.Shards = f.shards
-	o.Inputs, err = f.inputs(cmd, args)
-	return o, err
+	o.EndOpen, o.FailOn = f.end == "open", gate
+	return o, nil
 }
 
 // print writes the list, unless the failures go elsewhere, and the summary.

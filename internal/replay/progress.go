@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"misstep/sinks"
 )
 
 // Progress tells how far a replay is: one line that is renewed on a terminal,
@@ -14,6 +16,11 @@ type Progress struct {
 	W        io.Writer
 	Terminal bool
 	Interval time.Duration // 0: what suits W
+}
+
+// ProgressFor fits the progress to what w is.
+func ProgressFor(w io.Writer, getenv func(string) string) *Progress {
+	return &Progress{W: w, Terminal: sinks.TerminalOptionsFor(w, getenv).Width > 0}
 }
 
 // watch begins to tell, and gives the function that ends it. position gives

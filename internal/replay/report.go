@@ -2,7 +2,9 @@ package replay
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"misstep/detectors"
 	"misstep/event"
@@ -27,8 +29,40 @@ type Gate struct {
 	Over     int            // failures at or above it
 }
 
-// Holds reports whether there is nothing over the gate.
-func (g Gate) Holds() bool { return g.Severity == event.SeverityNone || g.Over == 0 }
+// Err gives a *GateError when there is something over the gate.
+func (g Gate) Err() error {
+	if g.Severity == event.SeverityNone || g.Over == 0 {
+		return nil
+	}
+	return &GateError{Gate: g}
+}
+
+// GateError says that a replay is done, and that its gate does not hold.
+type GateError struct{ Gate }
+
+// Error tells by how much.
+func (e *GateError) Error() string {
+	verb := "are"
+	if e.Over == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s %s at %s or above, which --fail-on does not allow", count(int64(e.Over), "failure", "failures"), verb, e.Severity)
+}
+
+// ParseSeverity reads the name of a severity; an empty one is SeverityNone.
+func ParseSeverity(s string) (event.Severity, error) {
+	if s == "" {
+		return event.SeverityNone, nil
+	}
+	var names []string
+	for v := event.Info; v <= event.Critical; v++ {
+		if v.String() == s {
+			return v, nil
+		}
+		names = append(names, v.String())
+	}
+	return event.SeverityNone, fmt.Errorf("severity %q is not known; there are %s", s, strings.Join(names, ", "))
+}
 
 // TaskCounts count the closed tasks.
 type TaskCounts struct {

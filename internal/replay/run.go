@@ -8,6 +8,7 @@ import (
 
 	"misstep/detectors"
 	"misstep/event"
+	"misstep/internal/config"
 	"misstep/internal/detect"
 	"misstep/stream"
 )
@@ -23,6 +24,15 @@ type Options struct {
 	JUnit    *JUnit    // is told of each trajectory; nil for none
 	FailOn   event.Severity
 	Progress *Progress // nil for none
+}
+
+// LoadConfig reads a configuration file; without one everything is at its
+// default.
+func LoadConfig(file string) (*config.Config, error) {
+	if file == "" {
+		return config.Default(), nil
+	}
+	return config.Load(file)
 }
 
 // Run takes the inputs through the detect program. It gives an error when it

@@ -12,9 +12,12 @@ import (
 )
 
 // Style says how text is written for a reader.
-type Style struct {
-	Color bool
-	Width int // columns of a line, 0: no limit
+type Style struct{ Color bool }
+
+// StyleFor fits the style to what w is: colour for a terminal, unless the
+// environment says otherwise.
+func StyleFor(w io.Writer, getenv func(string) string) Style {
+	return Style{Color: sinks.TerminalOptionsFor(w, getenv).Color}
 }
 
 // The colours, as parameters of the escape sequence.
