@@ -75,11 +75,12 @@ func (p *Pass) Resolve(c event.Class, over func(opener *Rule, subject string) bo
 }
 
 // Fade ends the failures of the class that the agent has turned away from: it
-// made n calls since the last one that belongs to them.
-func (p *Pass) Fade(c event.Class, n int64) {
+// made n calls since the last one that belongs to them, and the function accepts
+// the opening rule.
+func (p *Pass) Fade(c event.Class, n int64, fades func(opener *Rule) bool) {
 	calls := p.T.Task.Calls
 	for i := range p.episodes.open {
-		if e := &p.episodes.open[i]; e.class == c && calls-e.lastCall >= n {
+		if e := &p.episodes.open[i]; e.class == c && calls-e.lastCall >= n && fades(e.rules[0]) {
 			e.over, e.faded = true, true
 		}
 	}

@@ -46,7 +46,7 @@ var (
 		Name: "cycle", Code: "R4", Family: "order", Fault: event.FaultAgent,
 		Doc:       "The agent goes round a cycle of two to eight calls.",
 		Threshold: "The smallest period with 3 full rounds: warning for equal calls, error for equal calls and results, critical after 5 such rounds; one alien call in 8 is forgiven.",
-		Guards:    "Only calls since the last user message and the last new write. A period that holds a polling tool needs 10 rounds.",
+		Guards:    "Only calls since the last user message and the last new write. Rounds of one parallel turn count once. A period that holds a polling tool needs 10 rounds.",
 		Source:    "detection.md 3.3 R4; OpenHands (A-B three times), qwen-code (A-B three cycles).",
 		Needs:     facts.NeedArguments,
 	}
@@ -121,9 +121,9 @@ func (r *retryLoop) Observe(p *Pass) {
 	r.cycles(p, c)
 	if p.Troubled(event.RetryLoop) {
 		if fresh {
-			p.Resolve(event.RetryLoop, func(_ *Rule, subject string) bool { return subject == c.Tool.Name })
+			p.Resolve(event.RetryLoop, func(opener *Rule, subject string) bool { return opener != budget && subject == c.Tool.Name })
 		}
-		p.Fade(event.RetryLoop, creditCalls)
+		p.Fade(event.RetryLoop, fadeCalls, func(opener *Rule) bool { return opener != budget })
 	}
 }
 
@@ -303,6 +303,10 @@ const (
 	pollRounds = 10
 )
 
+// fadeCalls is how many calls without it end a loop. It is more than the longest
+// cycle, so that what comes round in one stays one failure.
+const fadeCalls = maxPeriod + 2
+
 func (r *retryLoop) cycles(p *Pass, c *facts.Call) {
 	a, n := p.Agent, c.Index
 	if c.PrevKey == facts.None || n-c.PrevKey > maxPeriod {
@@ -351,32 +355,43 @@ func (r *retryLoop) cycles(p *Pass, c *facts.Call) {
 }
 
 // suffix gives for how many of the latest calls, n the last of them, the call
-// k before was the same, and for how many the result was the same too. One
-// mismatch in 8 is forgiven; a user message or a new write ends it.
+// k before was the same, and for how many the result was the same too. Of each
+// 8 one may differ. A user message or a new write ends it, and so does a turn
+// that holds two rounds: calls of one turn count once.
 func suffix(a *facts.Agent, n, k int64) (m, results int64) {
+	const oneIn = 8
 	last := a.Call(n)
 	missed, same := int64(0), true
-	for i := n; ; i-- {
-		q := a.Call(i - k)
-		if q == nil || q.Users != last.Users {
-			return m, results
+	for i := n; missed < facts.RingSize/oneIn; i-- {
+		c, q := a.Call(i), a.Call(i-k)
+		if q == nil || q.Users != last.Users || c.Writes != last.After || c.Turn == q.Turn {
+			break
 		}
-		if c := a.Call(i); c.Key != q.Key || c.Key == 0 {
+		if c.Key == 0 || c.Key != q.Key {
 			missed++
-			if missed > (n-i+1)/8 {
-				return m, results
-			}
-		} else {
-			if c.After != c.Writes && q.After == q.Writes {
-				return m, results
-			}
-			same = same && (c.Result == q.Result || !c.Done) && c.Error == q.Error && (c.Result != 0 || c.Error != 0 || !c.Done)
+			continue
 		}
-		m = n - i + 1
-		if same {
-			results = m
+		same = same && sameAnswer(c, q)
+		if missed*oneIn <= n-i+1 {
+			m = n - i + 1
+			if same {
+				results = m
+			}
 		}
 	}
+	return m, results
+}
+
+// sameAnswer reports whether a call was answered as the equal one before it,
+// as far as it was answered.
+func sameAnswer(c, before *facts.Call) bool {
+	switch {
+	case !c.Done:
+		return true
+	case c.Error != 0 || before.Error != 0:
+		return c.Error == before.Error
+	}
+	return c.Result != 0 && c.Result == before.Result
 }
 
 // uniform reports whether the k latest calls are all the same: that is no
