@@ -15,7 +15,7 @@ func (r *retryLoop) budgets(p *Pass) {
 		}
 		if r.caps.MaxCallsPerTool > 0 {
 			name := p.Call.Tool.Name
-			if n := p.T.CallsOf(p.Call.Tool); n*4 >= r.caps.MaxCallsPerTool*3 {
+			if n := p.T.CallsOf(p.Call); n*4 >= r.caps.MaxCallsPerTool*3 {
 				spent(p, "calls of "+name, n, r.caps.MaxCallsPerTool, fmt.Sprint)
 			}
 		}

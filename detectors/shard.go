@@ -80,16 +80,19 @@ type Shard struct {
 	byKind    [event.NumKinds][]int // watchers shown each kind
 	w         *facts.Workspace
 	env       environment
-	live      *windows.Store[trajectory]
+	live      *windows.Store[entry]
 	deadlines *windows.Deadlines
 	idle      int64
 	counts    Counts
 	pass      Pass
+	spare     []*trajectory // of ended tasks, for reuse
+	abstained map[facts.Needs][]event.Abstention
 
-	keys  [][]byte // of the steps at hand
-	arena []byte
-	slots []uint32
-	hash  []uint64
+	keys    [][]byte // of the steps at hand
+	arena   []byte
+	slots   []uint32
+	hash    []uint64
+	touched int64
 }
 
 type watcher struct {
@@ -97,15 +100,29 @@ type watcher struct {
 	watch    Watcher
 }
 
-// trajectory is the state of one trajectory.
+// entry is what the store holds of a trajectory: while a task of it is open
+// all of it, else what a late step needs.
+type entry struct {
+	time windows.EventTime
+	open *trajectory
+	past *past // nil before the first task has ended
+}
+
+// trajectory is the state of a trajectory with an open task.
 type trajectory struct {
 	facts    facts.Trajectory
-	time     windows.EventTime
-	memory   [maxDetectors]Memory
 	episodes episodes
+	memory   [maxDetectors]Memory
 	record   event.TaskRecord // of the task that closed last
 	recorded bool
 	began    bool // facts hold a trajectory
+}
+
+// past is the state of a trajectory between tasks.
+type past struct {
+	facts    facts.Past
+	record   event.TaskRecord
+	recorded bool
 }
 
 // maxDetectors is the most detectors that a program runs.
@@ -121,8 +138,8 @@ type environment struct {
 func (r *Ruleset) NewShard() *Shard {
 	s := &Shard{
 		rules: r, w: facts.NewWorkspace(r.options),
-		live: windows.NewStore[trajectory](1024),
-		idle: int64(r.config.Idle),
+		live: windows.NewStore[entry](1024),
+		idle: int64(r.config.Idle), abstained: map[facts.Needs][]event.Abstention{},
 	}
 	s.deadlines = windows.NewDeadlines(s.live.Key)
 	s.env = environment{hash: r.hash, counts: &s.counts}
@@ -185,20 +202,66 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	}
 	s.slots = s.slots[:len(mine)]
 	s.live.SlotBatch(s.hash, s.keys, s.slots)
+	// Each loop reads one link further along the chain to the latest call, so
+	// that the waits of all trajectories overlap.
+	for _, slot := range s.slots {
+		if slot != windows.NoSlot {
+			if t := s.live.At(slot).open; t != nil {
+				s.touched += t.facts.Touch()
+			}
+		}
+	}
+	for _, slot := range s.slots {
+		if slot != windows.NoSlot {
+			if t := s.live.At(slot).open; t != nil {
+				s.touched += t.facts.TouchCall()
+			}
+		}
+	}
 }
 
 func (s *Shard) put(hash uint64, key []byte) uint32 {
 	slot, fresh := s.live.Put(hash, key)
 	if fresh {
-		t := s.live.At(slot)
-		t.facts.Reset()
-		t.time = windows.EventTime{}
-		t.episodes.reset()
-		t.memory = [maxDetectors]Memory{}
-		t.recorded, t.began = false, false
-		t.record = event.TaskRecord{}
+		*s.live.At(slot) = entry{}
 	}
 	return slot
+}
+
+// wake gives the state of an entry, made new or from what was kept.
+func (s *Shard) wake(e *entry) *trajectory {
+	if e.open != nil {
+		return e.open
+	}
+	var t *trajectory
+	if n := len(s.spare); n > 0 {
+		t, s.spare = s.spare[n-1], s.spare[:n-1]
+	} else {
+		t = new(trajectory)
+	}
+	e.open = t
+	t.episodes.reset()
+	t.memory = [maxDetectors]Memory{}
+	if p := e.past; p != nil {
+		t.facts.Resume(&p.facts)
+		t.record, t.recorded, t.began = p.record, p.recorded, true
+		return t
+	}
+	t.facts.Reset()
+	t.record, t.recorded, t.began = event.TaskRecord{}, false, false
+	return t
+}
+
+// rest keeps only what a late step needs of an entry without an open task.
+func (s *Shard) rest(e *entry) {
+	t := e.open
+	if e.past == nil {
+		e.past = new(past)
+	}
+	t.facts.Rest(&e.past.facts)
+	e.past.record, e.past.recorded = t.record, t.recorded
+	s.spare = append(s.spare, t)
+	e.open = nil
 }
 
 // fire closes what is idle by the clock of record at.
@@ -221,12 +284,14 @@ var abandoned = event.Outcome{Status: event.OutcomeAbandoned, Has: true}
 // expire ends an idle trajectory: its open task is abandoned, and the rest
 // forgotten.
 func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
-	t := s.live.At(slot)
-	if t.facts.Task.Open {
+	e := s.live.At(slot)
+	if t := e.open; t != nil {
 		key := string(s.live.Key(slot))
 		s.counts.Abandoned++
 		s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
+		s.spare = append(s.spare, t)
 	}
+	*e = entry{}
 	s.live.DeleteSlot(slot)
 }
 
@@ -245,18 +310,26 @@ func (s *Shard) End(at int32, out Emitter) {
 // step applies one step to its trajectory. clock is the log clock, event.None
 // where the log has none: then the trajectory's own event time is its clock.
 func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)) {
-	t := s.live.At(slot)
+	e := s.live.At(slot)
 	s.counts.Kinds[st.Kind]++
 	if st.Kind == event.KindUnknown {
-		s.arm(slot, t, clock)
+		s.arm(slot, e, clock)
 		return
 	}
-	if !t.facts.Admit(s.w, st) {
-		s.arm(slot, t, clock)
-		return
+	t := s.wake(e)
+	if t.facts.Admit(s.w, st) {
+		s.admitted(e, t, st, clock, emit)
 	}
-	before := t.time.Last()
-	now, skew := t.time.Observe(st.Time, clock)
+	if !t.facts.Task.Open {
+		s.rest(e)
+	}
+	s.arm(slot, e, clock)
+}
+
+// admitted applies a step that is no redelivery.
+func (s *Shard) admitted(e *entry, t *trajectory, st *event.Step, clock int64, emit func(Output)) {
+	before := e.time.Last()
+	now, skew := e.time.Observe(st.Time, clock)
 	switch skew {
 	case windows.Ahead:
 		s.counts.TimeAhead++
@@ -266,18 +339,17 @@ func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)
 	if now == event.None {
 		now = 0
 	}
-	if clock == event.None && t.facts.Task.Open && before != event.None && now-before > s.idle {
+	if clock == event.None && t.facts.Task.Open && before != event.None && now-before >= s.idle {
 		s.counts.Abandoned++
 		s.closeTask(t, abandoned, before+s.idle, emit)
 	}
 	s.apply(t, st, now, emit)
-	s.arm(slot, t, clock)
 }
 
 // arm sets when the trajectory counts as idle.
-func (s *Shard) arm(slot uint32, t *trajectory, clock int64) {
+func (s *Shard) arm(slot uint32, e *entry, clock int64) {
 	if clock == event.None {
-		clock = max(t.time.Last(), 0)
+		clock = max(e.time.Last(), 0)
 	}
 	s.deadlines.Arm(slot, clock+s.idle)
 }

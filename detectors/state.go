@@ -89,10 +89,15 @@ func (s *Shard) AppendState(dst []byte) ([]byte, error) {
 	table := facts.NewTable()
 	state := shardState{Version: stateVersion}
 	for _, slot := range s.live.Slots(nil) {
-		t := s.live.At(slot)
+		e := s.live.At(slot)
 		ts := trajectoryState{
-			Key: s.live.Key(slot), Hash: s.live.Hash(slot), Deadline: s.deadlines.At(slot), Time: t.time.Last(),
+			Key: s.live.Key(slot), Hash: s.live.Hash(slot), Deadline: s.deadlines.At(slot), Time: e.time.Last(),
 		}
+		if e.open == nil && e.past == nil { // only unknown kinds so far
+			state.Trajectories = append(state.Trajectories, ts)
+			continue
+		}
+		t := s.wake(e)
 		add := func(name string, version int, v any) {
 			data, e := enc.Marshal(v)
 			if e != nil && err == nil {
@@ -109,6 +114,9 @@ func (s *Shard) AppendState(dst []byte) ([]byte, error) {
 			}
 		}
 		state.Trajectories = append(state.Trajectories, ts)
+		if !t.facts.Task.Open {
+			s.rest(e)
+		}
 	}
 	if err != nil {
 		return dst, fmt.Errorf("encode state: %w", err)
@@ -144,11 +152,17 @@ func (s *Shard) LoadState(data []byte, keep func(hash uint64) bool) error {
 			continue
 		}
 		slot := s.put(ts.Hash, ts.Key)
-		t := s.live.At(slot)
-		t.time.Restore(ts.Time)
-		for _, sec := range ts.Sections {
-			if err := s.loadSection(dec, t, &sec, &state.Shared); err != nil {
-				return fmt.Errorf("decode state: section %s: %w", sec.Name, err)
+		e := s.live.At(slot)
+		e.time.Restore(ts.Time)
+		if len(ts.Sections) > 0 {
+			t := s.wake(e)
+			for _, sec := range ts.Sections {
+				if err := s.loadSection(dec, t, &sec, &state.Shared); err != nil {
+					return fmt.Errorf("decode state: section %s: %w", sec.Name, err)
+				}
+			}
+			if !t.facts.Task.Open {
+				s.rest(e)
 			}
 		}
 		if ts.Deadline != windows.None {

@@ -3,6 +3,7 @@ package detectors
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"misstep/detectors/facts"
 	"misstep/event"
@@ -26,8 +27,7 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 		Coverage: s.coverage(f.Task.Missing),
 	}
 	t.recorded = true
-	f.Partial = false // the next task is seen from its beginning
-	f.Retire(s.w)
+	f.EndTask(s.w)
 	emit(taskOutput(r))
 }
 
@@ -87,10 +87,11 @@ func (s *Shard) lateOutcome(t *trajectory, st *event.Step, emit func(Output)) {
 }
 
 func taskOutput(r *event.TaskRecord) Output {
+	const size = 1024 // of most records, in bytes
 	record := *r
 	return Output{
 		Topic: Tasks, Workflow: r.Workflow, Key: r.TrajectoryID,
-		Value: event.AppendTask(nil, &record), Record: &record,
+		Value: event.AppendTask(make([]byte, 0, size), &record), Record: &record,
 	}
 }
 
@@ -115,11 +116,14 @@ const UnlistedTool = "__unknown__"
 func toolUses(f *facts.Trajectory) []event.ToolUse {
 	uses := make([]event.ToolUse, 0, len(f.Task.Tools))
 	var unlisted *event.ToolUse
-	for i := range f.Task.Tools {
-		c := &f.Task.Tools[i]
-		u := c.ToolUse
-		u.Unknown += c.Open()
-		if f.Tools == nil || c.Tool.Listed || c.OK > 0 {
+	for i, tool := range f.Task.Tools {
+		c := &f.Task.Counts[i]
+		u := event.ToolUse{
+			Tool: tool.Name, OK: int64(c.OK), AgentFault: int64(c.AgentFault), ToolFault: int64(c.ToolFault),
+			UserFault: int64(c.UserFault), Timeout: int64(c.Timeout), Denied: int64(c.Denied),
+			Unknown: int64(c.Unknown) + int64(c.Open()),
+		}
+		if f.Tools == nil || tool.Listed || c.OK > 0 {
 			uses = append(uses, u)
 			continue
 		}
@@ -134,15 +138,7 @@ func toolUses(f *facts.Trajectory) []event.ToolUse {
 	if unlisted != nil {
 		uses = append(uses, *unlisted)
 	}
-	slices.SortFunc(uses, func(a, b event.ToolUse) int {
-		if a.Tool < b.Tool {
-			return -1
-		}
-		if a.Tool > b.Tool {
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(uses, func(a, b event.ToolUse) int { return strings.Compare(a.Tool, b.Tool) })
 	return uses
 }
 
@@ -157,10 +153,14 @@ func classes(set uint8) []string {
 	return names
 }
 
-// coverage lists the rules that could not judge all of a task.
+// coverage lists the rules that could not judge all of a task. The list is
+// shared by all tasks that lacked the same.
 func (s *Shard) coverage(missing facts.Needs) []event.Abstention {
 	if missing == 0 {
 		return nil
+	}
+	if out, ok := s.abstained[missing]; ok {
+		return out
 	}
 	var out []event.Abstention
 	for _, d := range s.rules.detectors {
@@ -170,5 +170,6 @@ func (s *Shard) coverage(missing facts.Needs) []event.Abstention {
 			}
 		}
 	}
+	s.abstained[missing] = out
 	return out
 }

@@ -1,9 +1,11 @@
 package facts
 
 import (
-	"misstep/event"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
+	"misstep/event"
 )
 
 // maxText is how much of an error or message is looked at.
@@ -53,7 +55,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, now int64) {
 		t.offer(w, s.ModelCall.Tools)
 	case event.UserMessage:
 		t.Users++
-		a.turnOpen = false
+		for _, b := range t.Agents { // a user speaks to all of them
+			b.turnOpen = false
+		}
 		if t.waiting != 0 {
 			t.Task.HumanWait += max(0, now-t.waiting)
 			t.waiting = 0
@@ -176,13 +180,15 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	c := a.push(key)
 	c.Shape, c.Tool, c.callID = shape, tool, callID
 	c.Turn, c.Users, c.Writes, c.After = a.turn, t.Users, t.Writes, t.Writes
-	c.Time, c.Seq, c.Ordinal = cur.Now, s.Seq, t.Ordinal
+	c.Time, c.Seq = cur.Now, s.Seq
 	c.Tokens, c.Cost = t.Tokens, t.CostMicroUSD
-	c.id = t.stepID(c.id, s)
+	c.ids = t.appendStepID(c.ids, s)
+	c.idLen = int32(len(c.ids))
 	a.opened(c.Index)
 	cur.Call = c
 	t.Task.Calls++
-	t.toolCount(tool).Calls++
+	c.count = t.Task.count(tool)
+	t.Task.Counts[c.count].Calls++
 	if w.needs&NeedSchema == 0 {
 		return
 	}
@@ -223,7 +229,34 @@ func (w *Workspace) keys(tool *Tool, call *event.Call) (key, shape uint64) {
 		b = w.canon.Append(b, call.Arguments, nil)
 	}
 	w.args = b
-	return nonZero(xxhash.Sum64(b) ^ tool.hash*0x9e3779b97f4a7c15), 0
+	if w.needs&NeedShape != 0 {
+		shape = w.shape(tool, call.Arguments)
+	}
+	return nonZero(xxhash.Sum64(b) ^ tool.hash*0x9e3779b97f4a7c15), shape
+}
+
+// shape hashes a call's tool and the names of its arguments, sorted; the
+// volatile ones count too. It is 0 for arguments that are no object.
+func (w *Workspace) shape(tool *Tool, args event.Value) uint64 {
+	if args.Form != event.Object && args.Form != event.Absent {
+		return 0
+	}
+	w.argNames = w.argNames[:0]
+	c := event.NewCursor(args)
+	if args.Form == event.Object && c.Enter() {
+		for c.More() {
+			w.argNames = append(w.argNames, xxhash.Sum64(c.Key().Text(&w.text)))
+			c.Skip()
+		}
+	}
+	slices.Sort(w.argNames)
+	h := tool.hash
+	for i, n := range w.argNames {
+		if i == 0 || n != w.argNames[i-1] {
+			h = (h ^ n) * 0x9e3779b97f4a7c15
+		}
+	}
+	return nonZero(h)
 }
 
 // repeats reports whether a call with the producer's call id waits for its
@@ -260,12 +293,15 @@ func (a *Agent) opened(i int64) {
 	a.open = append(a.open, i)
 }
 
-// stepID appends the step's id; a step without one goes by its ordinal.
-func (t *Trajectory) stepID(dst []byte, s *event.Step) []byte {
-	if len(s.ID) > 0 {
-		return append(dst[:0], s.ID...)
+// appendStepID appends the step's id; a step without one goes by its ordinal.
+func (t *Trajectory) appendStepID(dst []byte, s *event.Step) []byte {
+	if cap(dst) == 0 {
+		dst = make([]byte, 0, 2*len(s.ID)+8) // for the result's too
 	}
-	return appendInt(dst[:0], t.Ordinal-1)
+	if len(s.ID) > 0 {
+		return append(dst, s.ID...)
+	}
+	return appendInt(dst, t.Ordinal-1)
 }
 
 func appendInt(dst []byte, n int64) []byte {

@@ -43,46 +43,45 @@ type Call struct {
 	Writes uint32 // successful new writes of the trajectory before the call
 	After  uint32 // the same after its result
 
-	Time, ResultTime       int64 // event times, ns; ResultTime is 0 until Done
-	Seq, ResultSeq         int64 // event.None when the producer gave none
-	Ordinal, ResultOrdinal int64
+	Time, ResultTime int64 // event times, ns; ResultTime is 0 until Done
+	Seq, ResultSeq   int64 // event.None when the producer gave none
+	Tokens, Cost     int64 // the trajectory's totals before the call: tokens, micro-USD
 
-	Tokens, Cost int64 // the trajectory's totals before the call: tokens, micro-USD
-
-	id       []byte // step id of the call
-	resultID []byte
-	callID   uint64 // hash of the producer's call id, 0 when there is none
+	ids    []byte // step ids of the call and, from idLen on, of its result
+	callID uint64 // hash of the producer's call id, 0 when there is none
+	idLen  int32
+	count  int32 // place of the tool in the task's counters
 }
 
 // Step gives the id and seq of the step that made the call, as evidence.
 func (c *Call) Step(note string) event.Evidence {
-	return event.Evidence{Seq: c.Seq, ID: string(c.id), Note: note}
+	return event.Evidence{Seq: c.Seq, ID: string(c.ids[:c.idLen]), Note: note}
 }
 
 // ResultStep gives the id and seq of the step that brought the result.
 func (c *Call) ResultStep(note string) event.Evidence {
-	return event.Evidence{Seq: c.ResultSeq, ID: string(c.resultID), Note: note}
+	return event.Evidence{Seq: c.ResultSeq, ID: string(c.ids[c.idLen:]), Note: note}
 }
 
 // StepID is the id of the step that made the call; it borrows from the ring.
-func (c *Call) StepID() []byte { return c.id }
+func (c *Call) StepID() []byte { return c.ids[:c.idLen] }
 
 // Failed reports whether the call is known not to have done its work.
 func (c *Call) Failed() bool { return c.Done && c.Status.Failed() }
 
 // Agent is what one agent of a trajectory did.
 type Agent struct {
-	Name  string
-	calls windows.Ring[Call]
+	Name     string
+	calls    windows.Ring[Call]
+	open     []int64 // calls without a result, oldest first
+	turnKey  uint64  // hash of the producer's turn, 0 when it gave none
+	turn     uint32
+	turnOpen bool
+	few      [4]int64 // where open begins
 
 	// Tags repeat the low half of Key and Error beside each other, so that
 	// looking for an equal one touches a few cache lines rather than the ring.
 	keyTags, errorTags [RingSize]uint32
-
-	open     []int64 // calls without a result, oldest first
-	turn     uint32
-	turnKey  uint64 // hash of the producer's turn, 0 when it gave none
-	turnOpen bool
 }
 
 // Call gives call number i, nil when the ring holds it no longer.
@@ -112,6 +111,9 @@ func (a *Agent) Open() int { return len(a.open) }
 func (a *Agent) reset(name string) {
 	a.Name = name
 	a.calls.Init(RingSize)
+	if a.open == nil {
+		a.open = a.few[:0]
+	}
 	a.open = a.open[:0]
 	a.turn, a.turnKey, a.turnOpen = 0, 0, false
 }
@@ -121,10 +123,9 @@ func (a *Agent) push(key uint64) *Call {
 	index := a.calls.Next()
 	prev := a.find(&a.keyTags, key, index, func(c *Call) bool { return c.Key == key })
 	c := a.calls.Push()
-	id, resultID := c.id[:0], c.resultID[:0]
 	*c = Call{
 		Index: index, Key: key, PrevKey: prev, PrevError: None,
-		Seq: event.None, ResultSeq: event.None, id: id, resultID: resultID,
+		Seq: event.None, ResultSeq: event.None, ids: c.ids[:0],
 	}
 	a.keyTags[index%RingSize] = uint32(key)
 	a.errorTags[index%RingSize] = 0

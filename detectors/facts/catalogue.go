@@ -17,6 +17,10 @@ import (
 type Tool struct {
 	Name   string
 	Effect event.Effect // never EffectUnset
+	// Changes says that a success may have changed the world: the effect says
+	// so or, where nobody named one, a verb in the name. It only keeps a loop
+	// from being seen where the agent may have got on.
+	Changes bool
 	Polls  bool         // repeating it is normal
 	Listed bool         // it stands in a catalogue or in the configuration
 	// Schema validates its arguments, nil when none was declared or when it
@@ -170,6 +174,7 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 		}
 		t.Listed = t.Listed || r.Listed
 	}
+	t.Changes = t.Effect.Writes() || t.Effect == event.EffectUnset && changesByName(name)
 	t.Effect = cmp.Or(t.Effect, event.EffectRead)
 	return t
 }
@@ -192,6 +197,37 @@ func (w *Workspace) loose(name []byte) *Tool {
 var pollWords = []string{
 	"wait", "sleep", "poll", "status", "screenshot", "scroll", "heartbeat",
 	"health", "ping", "progress", "monitor", "watch", "tail",
+}
+
+// changeWords are the words in a tool's name that say that it changes
+// something (detection.md, section 2: read-only unless the name says otherwise).
+var changeWords = []string{
+	"add", "append", "apply", "approve", "book", "buy", "cancel", "change", "commit", "copy",
+	"create", "delete", "deploy", "drop", "edit", "exchange", "insert", "install", "issue", "kill",
+	"merge", "modify", "move", "order", "patch", "pay", "post", "publish", "purchase", "push", "put",
+	"refund", "remove", "rename", "replace", "reset", "return", "save", "schedule", "send", "set",
+	"start", "stop", "submit", "transfer", "update", "upload", "write",
+}
+
+// readWords are the words in a tool's name after which any further word is
+// what it reads: the order in get_order is no verb.
+var readWords = []string{
+	"calculate", "check", "count", "describe", "fetch", "find", "get", "list", "lookup", "open",
+	"query", "read", "retrieve", "search", "show", "view",
+}
+
+// changesByName guesses from a name whether a tool changes something: its
+// first verb tells.
+func changesByName(name string) bool {
+	for _, word := range schema.Words(name) {
+		if slices.Contains(readWords, word) {
+			return false
+		}
+		if slices.Contains(changeWords, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // pollsByName guesses from a name whether a tool polls; a ToolSpec or the

@@ -116,3 +116,17 @@ func TestMaskingNeverFails(t *testing.T) {
 		saysError(stringValue(b), &scratch)
 	})
 }
+
+func TestGuessesByName(t *testing.T) {
+	for name, want := range map[string][2]bool{ // changes, polls
+		"get_order": {}, "list_issues": {}, "read_file": {}, "open": {},
+		"order_pizza": {true}, "create_issue": {true}, "mcp__github__create_issue": {true},
+		"updateReservation": {true}, "bash": {},
+		"get_order_status": {false, true}, "wait": {false, true}, "take_screenshot": {false, true},
+		"start_and_wait": {true, true}, "await": {}, "statusquo": {},
+	} {
+		if got := [2]bool{changesByName(name), pollsByName(name)}; got != want {
+			t.Errorf("%s: changes, polls = %v, want %v", name, got, want)
+		}
+	}
+}

@@ -18,7 +18,10 @@ const (
 	numNeeds      = iota
 )
 
-// NeedBits is the number of needs.
+// NeedShape asks for the shape key of calls. It can always be had.
+const NeedShape Needs = 1 << 15
+
+// NeedBits is the number of needs that may be lacking.
 const NeedBits = int(numNeeds)
 
 var reasons = [numNeeds]string{

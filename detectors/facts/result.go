@@ -25,8 +25,8 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 	}
 	cur.Agent, cur.Call = owner, c
 	c.Done = true
-	c.ResultTime, c.ResultSeq, c.ResultOrdinal = cur.Now, s.Seq, t.Ordinal
-	c.resultID = t.stepID(c.resultID, s)
+	c.ResultTime, c.ResultSeq = cur.Now, s.Seq
+	c.ids = t.appendStepID(c.ids[:c.idLen], s)
 	c.Status = s.Result.Status
 	c.Result = w.fingerprint(&s.Result)
 	if c.Result == 0 && !c.Status.Failed() {
@@ -37,11 +37,11 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 	}
 	if c.Status.Failed() {
 		w.fail(owner, c, &s.Result)
-	} else if c.Tool.Effect.Writes() && !owner.succeededBefore(c) {
+	} else if c.Tool.Changes && !owner.succeededBefore(c) {
 		t.Writes++
 	}
 	c.After = t.Writes
-	t.toolCount(c.Tool).add(c)
+	t.Task.Counts[c.count].add(c)
 }
 
 // answered finds the open call that a result answers: by the call's id, else

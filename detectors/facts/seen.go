@@ -53,6 +53,9 @@ func (s *seen) add(id uint64) bool {
 			}
 		}
 	}
+	if cap(s.ids) == 0 {
+		s.ids = make([]uint64, 0, fewIds)
+	}
 	if len(s.ids) < seenSize {
 		s.ids = append(s.ids, id)
 	} else {

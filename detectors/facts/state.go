@@ -153,9 +153,8 @@ type TaskState struct {
 
 // ToolCountState counts the calls of one tool.
 type ToolCountState struct {
-	Tool  int           `cbor:"1,keyasint"`
-	Calls int64         `cbor:"2,keyasint"`
-	Uses  event.ToolUse `cbor:"3,keyasint"`
+	Tool   int       `cbor:"1,keyasint"`
+	Counts ToolCount `cbor:"2,keyasint"`
 }
 
 // AgentState is one agent and its calls, oldest first.
@@ -171,11 +170,12 @@ type AgentState struct {
 
 // CallState is one call.
 type CallState struct {
-	Call     Call   `cbor:"1,keyasint"` // all that is exported but Tool
-	Tool     int    `cbor:"2,keyasint"`
-	ID       []byte `cbor:"3,keyasint,omitempty"`
-	ResultID []byte `cbor:"4,keyasint,omitempty"`
-	CallID   uint64 `cbor:"5,keyasint"`
+	Call   Call   `cbor:"1,keyasint"` // all that is exported but Tool
+	Tool   int    `cbor:"2,keyasint"`
+	IDs    []byte `cbor:"3,keyasint,omitempty"`
+	IDLen  int32  `cbor:"4,keyasint"`
+	CallID uint64 `cbor:"5,keyasint"`
+	Count  int32  `cbor:"6,keyasint"`
 }
 
 // State gives the facts for encoding.
@@ -189,8 +189,8 @@ func (t *Trajectory) State(table *Table) TrajectoryState {
 	s.Task = TaskState{
 		k.Open, k.Number, k.Start, k.Last, k.Steps, k.Calls, k.HumanWait, k.Tokens, k.Cost, k.Missing, k.Escalated, k.Limits, nil,
 	}
-	for _, c := range k.Tools {
-		s.Task.Tools = append(s.Task.Tools, ToolCountState{table.tool(c.Tool), c.Calls, c.ToolUse})
+	for i, tool := range k.Tools {
+		s.Task.Tools = append(s.Task.Tools, ToolCountState{table.tool(tool), k.Counts[i]})
 	}
 	for i, a := range t.Agents {
 		if a == t.cur {
@@ -207,7 +207,7 @@ func (a *Agent) state(table *Table) AgentState {
 		c := a.calls.At(i)
 		plain := *c
 		plain.Tool = nil
-		s.Calls = append(s.Calls, CallState{plain, table.tool(c.Tool), c.id, c.resultID, c.callID})
+		s.Calls = append(s.Calls, CallState{plain, table.tool(c.Tool), c.ids, c.idLen, c.callID, c.count})
 	}
 	return s
 }
@@ -229,18 +229,20 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	}
 	k := &s.Task
 	t.Task = Task{
-		k.Open, k.Number, k.Start, k.Last, k.Steps, k.Calls, k.HumanWait, k.Tokens, k.Cost, k.Missing, k.Escalated, k.Limits, t.Task.Tools[:0],
+		Open: k.Open, Missing: k.Missing, Number: k.Number, Steps: k.Steps, Calls: k.Calls, Start: k.Start, Last: k.Last,
+		HumanWait: k.HumanWait, Tokens: k.Tokens, Cost: k.Cost, Escalated: k.Escalated, Limits: k.Limits,
+		Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0],
 	}
 	for _, c := range k.Tools {
 		tool, err := table.toolAt(c.Tool)
 		if err != nil {
 			return err
 		}
-		t.Task.Tools = append(t.Task.Tools, ToolCount{tool, c.Calls, c.Uses})
+		t.Task.Tools, t.Task.Counts = append(t.Task.Tools, tool), append(t.Task.Counts, c.Counts)
 	}
 	for i := range s.Agents {
 		a := new(Agent)
-		if err := a.restore(w, table, &s.Agents[i]); err != nil {
+		if err := a.restore(w, table, &s.Agents[i], int32(len(t.Task.Counts))); err != nil {
 			return err
 		}
 		t.Agents = append(t.Agents, a)
@@ -251,7 +253,9 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	return nil
 }
 
-func (a *Agent) restore(w *Workspace, table *Table, s *AgentState) error {
+// restore sets the agent to what state gave; counts is how many counters the
+// task has for its calls.
+func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32) error {
 	if len(s.Calls) > RingSize || len(s.Open) > RingSize || s.First < 0 {
 		return fmt.Errorf("state: agent %q has %d calls from number %d, %d open; at most %d are kept", s.Name, len(s.Calls), s.First, len(s.Open), RingSize)
 	}
@@ -264,9 +268,12 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState) error {
 		if err != nil {
 			return err
 		}
+		if cs.IDLen < 0 || int(cs.IDLen) > len(cs.IDs) || cs.Count < 0 || cs.Count >= counts {
+			return fmt.Errorf("state: agent %q: call %d is not whole", s.Name, cs.Call.Index)
+		}
 		c := a.calls.Push()
 		*c = cs.Call
-		c.Tool, c.id, c.resultID, c.callID = tool, bytes.Clone(cs.ID), bytes.Clone(cs.ResultID), cs.CallID
+		c.Tool, c.ids, c.idLen, c.callID, c.count = tool, bytes.Clone(cs.IDs), cs.IDLen, cs.CallID, cs.Count
 		a.keyTags[c.Index%RingSize] = uint32(c.Key)
 		a.errorTags[c.Index%RingSize] = uint32(c.Error)
 	}
@@ -278,10 +285,16 @@ func (s *seen) restore(ids []uint64, next int) error {
 	if len(ids) > seenSize || next < 0 || next >= seenSize || len(ids) < seenSize && next != len(ids) {
 		return fmt.Errorf("state: %d ids seen, next at %d; at most %d are kept", len(ids), next, seenSize)
 	}
+	s.set(ids, next)
+	return nil
+}
+
+// set takes ids that restore has checked.
+func (s *seen) set(ids []uint64, next int) {
 	s.reset()
 	s.ids, s.next = append(s.ids, ids...), next
 	if len(ids) <= fewIds {
-		return nil
+		return
 	}
 	s.filter()
 	*s.filters = filters{}
@@ -293,5 +306,4 @@ func (s *seen) restore(ids []uint64, next int) error {
 		}
 		f[word] |= bits
 	}
-	return nil
 }

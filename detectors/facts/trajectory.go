@@ -7,74 +7,86 @@ import (
 	"misstep/event"
 )
 
-// Trajectory is what is known of one run or conversation.
+// Trajectory is what is known of one run or conversation while a task of it is
+// open. Between tasks it is kept as a Past.
 type Trajectory struct {
-	Labels  event.Labels // of the latest step; TaskID is the current task's
-	Ordinal int64        // steps applied, the current one included
-	Now     int64        // event time of the latest step, monotone, ns
-	Partial bool         // its beginning was not seen
-	Agents  []*Agent     // in order of appearance
-	Tools   *Catalogue   // nil while none was seen
-
-	Users  uint32 // user messages
-	Writes uint32 // successful writes, each call key once
-	// Tokens and CostMicroUSD are totals over all steps.
-	Tokens, CostMicroUSD int64
-	Task                 Task
-
+	Ordinal int64 // steps applied, the current one included
+	Now     int64 // event time of the latest step, monotone, ns
 	cur     *Agent
 	seen    seen
-	waiting int64 // event time at which a human was last asked, 0 when none is
+	Users   uint32 // user messages
+	Writes  uint32 // successful writes, each call key once
+	// Tokens and CostMicroUSD are totals over all steps.
+	Tokens, CostMicroUSD int64
+	Tools                *Catalogue // nil while none was seen
+	Partial              bool       // its beginning was not seen
+	waiting              int64      // event time at which a human was last asked, 0 when none is
+	Task                 Task
+	Labels               event.Labels // of the latest step; TaskID is the current task's
+	Agents               []*Agent     // in order of appearance
 }
 
 // Task counts the current task of a trajectory.
 type Task struct {
 	Open        bool
+	Missing     Needs // what some step of it lacked
 	Number      int64 // from 1
-	Start, Last int64 // event times of its first and latest step, ns
 	Steps       int64
 	Calls       int64
+	Start, Last int64 // event times of its first and latest step, ns
 	HumanWait   int64 // ns spent waiting for a human
 	Tokens      int64
 	Cost        int64 // micro-USD
-	Missing     Needs // what some step of it lacked
 	Escalated   [event.NumEscalations]bool
 	Limits      Limits
-	Tools       []ToolCount
-}
-
-// Open is how many of the calls have no result.
-func (c *ToolCount) Open() int64 {
-	u := &c.ToolUse
-	return c.Calls - u.OK - u.AgentFault - u.ToolFault - u.UserFault - u.Timeout - u.Denied - u.Unknown
+	Tools       []*Tool     // that were called, in order of appearance
+	Counts      []ToolCount // Counts[i] is about Tools[i]
 }
 
 // Limits are the caps of a task, event.None when there are none.
 type Limits struct{ MaxSteps, MaxCostMicroUSD, DeadlineMS int64 }
 
-// ToolCount counts the calls of one tool in one task.
+// ToolCount counts the calls of one tool in one task. Each call that has a
+// result stands under one heading.
 type ToolCount struct {
-	Tool  *Tool
-	Calls int64
-	event.ToolUse
+	Calls                                                          int32
+	OK, AgentFault, ToolFault, UserFault, Timeout, Denied, Unknown int32
+}
+
+// Open is how many of the calls have no result.
+func (c *ToolCount) Open() int32 {
+	return c.Calls - c.OK - c.AgentFault - c.ToolFault - c.UserFault - c.Timeout - c.Denied - c.Unknown
 }
 
 // Reset makes t a new trajectory; it keeps its memory.
 func (t *Trajectory) Reset() {
-	ids := t.seen
-	ids.reset()
-	tools := t.Task.Tools[:0]
-	*t = Trajectory{Agents: t.Agents[:0], seen: ids}
-	t.Task.Tools = tools
+	t.seen.reset()
+	*t = Trajectory{
+		Agents: t.Agents[:0], seen: t.seen,
+		Task: Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]},
+	}
 }
 
-// Retire ends a trajectory's task and gives the memory of its calls back to
-// the workspace. What a late step needs stays: the ids seen, the labels, the
-// catalogue and the counters of the task.
-func (t *Trajectory) Retire(w *Workspace) {
-	t.Task.Open = false
-	w.spare = append(w.spare, t.Agents...)
-	t.Agents, t.cur = t.Agents[:0], nil
+// Touch reads what the next Apply will need first, so that the waits for
+// memory of several trajectories overlap. Its value means nothing.
+func (t *Trajectory) Touch() int64 {
+	n := t.Ordinal + t.Task.Steps + int64(len(t.Labels.Workflow))
+	if k := len(t.seen.ids); k > 0 {
+		n += int64(t.seen.ids[k-1])
+	}
+	if t.cur != nil {
+		n += int64(t.cur.turn) + int64(t.cur.keyTags[t.cur.calls.Next()%RingSize])
+	}
+	return n
+}
+
+// TouchCall reads the latest call; see Touch.
+func (t *Trajectory) TouchCall() int64 {
+	if t.cur == nil || t.cur.calls.Len() == 0 {
+		return 0
+	}
+	c := t.cur.calls.Last(0)
+	return c.Index + c.Time + int64(c.callID)
 }
 
 // agent gives the agent of that name, newly made when it is the first step.
@@ -110,35 +122,82 @@ const maxAgents = 16
 // StartTask opens the next task. What the agents did before does not count
 // against it.
 func (t *Trajectory) StartTask(now int64) {
-	tools := t.Task.Tools[:0]
 	t.Task = Task{
-		Open: true, Number: t.Task.Number + 1, Start: now, Last: now, Tools: tools,
+		Open: true, Number: t.Task.Number + 1, Start: now, Last: now,
 		Limits: Limits{event.None, event.None, event.None},
+		Tools:  t.Task.Tools[:0], Counts: t.Task.Counts[:0],
 	}
 	t.waiting = 0
 }
 
-// toolCount gives the counter of a tool in the current task.
-func (t *Trajectory) toolCount(tool *Tool) *ToolCount {
-	for i := range t.Task.Tools {
-		if c := &t.Task.Tools[i]; c.Tool == tool || c.Tool.Name == tool.Name {
-			return c
-		}
-	}
-	if len(t.Task.Tools) == maxToolCounts {
-		c := &t.Task.Tools[maxToolCounts-1]
-		c.Tool, c.ToolUse.Tool = otherTools, otherTools.Name
-		return c
-	}
-	t.Task.Tools = append(t.Task.Tools, ToolCount{Tool: tool, ToolUse: event.ToolUse{Tool: tool.Name}})
-	return &t.Task.Tools[len(t.Task.Tools)-1]
+// EndTask closes the task and gives the memory of its calls back to the
+// workspace.
+func (t *Trajectory) EndTask(w *Workspace) {
+	t.Task.Open = false
+	t.Partial = false // the next task is seen from its beginning
+	w.spare = append(w.spare, t.Agents...)
+	clear(t.Agents)
+	t.Agents, t.cur = t.Agents[:0], nil
 }
 
 // CallsOf is how often the current task called a tool.
-func (t *Trajectory) CallsOf(tool *Tool) int64 { return t.toolCount(tool).Calls }
+func (t *Trajectory) CallsOf(c *Call) int64 { return int64(t.Task.Counts[c.count].Calls) }
+
+// count gives the place of a tool's counters.
+func (k *Task) count(tool *Tool) int32 {
+	for i, t := range k.Tools {
+		if t == tool {
+			return int32(i)
+		}
+	}
+	for i, t := range k.Tools { // the same tool of another catalogue
+		if t.Name == tool.Name {
+			return int32(i)
+		}
+	}
+	if len(k.Tools) == maxToolCounts {
+		k.Tools[maxToolCounts-1] = otherTools
+		return maxToolCounts - 1
+	}
+	if cap(k.Tools) == 0 {
+		k.Tools, k.Counts = make([]*Tool, 0, 8), make([]ToolCount, 0, 8)
+	}
+	k.Tools = append(k.Tools, tool)
+	k.Counts = append(k.Counts, ToolCount{})
+	return int32(len(k.Tools) - 1)
+}
 
 // maxToolCounts bounds the tools that a task record lists; the last entry
 // takes all further ones under the name "__other__".
 const maxToolCounts = 128
 
 var otherTools = &Tool{Name: "__other__", Effect: event.EffectRead}
+
+// Past is what is kept of a trajectory while no task of it is open: what a
+// late step, or the next task, needs.
+type Past struct {
+	labels               event.Labels
+	ordinal, now, number int64
+	users, writes        uint32
+	tokens, cost         int64
+	tools                *Catalogue
+	seen                 []uint64
+	seenNext             int
+}
+
+// Rest puts what is to be kept of a trajectory without an open task into p.
+func (t *Trajectory) Rest(p *Past) {
+	*p = Past{
+		labels: t.Labels, ordinal: t.Ordinal, now: t.Now, number: t.Task.Number, users: t.Users, writes: t.Writes,
+		tokens: t.Tokens, cost: t.CostMicroUSD, tools: t.Tools,
+		seen: append(p.seen[:0], t.seen.ids...), seenNext: t.seen.next,
+	}
+}
+
+// Resume sets t to what Rest kept.
+func (t *Trajectory) Resume(p *Past) {
+	t.Reset()
+	t.Labels, t.Ordinal, t.Now, t.Task.Number = p.labels, p.ordinal, p.now, p.number
+	t.Users, t.Writes, t.Tokens, t.CostMicroUSD, t.Tools = p.users, p.writes, p.tokens, p.cost, p.tools
+	t.seen.set(p.seen, p.seenNext)
+}

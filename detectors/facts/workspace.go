@@ -23,12 +23,13 @@ type Workspace struct {
 	looseTools    map[string]*Tool
 	spare         []*Agent // of retired trajectories, for reuse
 
-	canon   event.Canonicalizer
-	args    []byte
-	text    []byte
-	masked  []byte
-	drop    func(key []byte) bool
-	dropFor *Tool
+	canon    event.Canonicalizer
+	args     []byte
+	argNames []uint64
+	text     []byte
+	masked   []byte
+	drop     func(key []byte) bool
+	dropFor  *Tool
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
