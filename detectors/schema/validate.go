@@ -1,0 +1,412 @@
+package schema
+
+import (
+	"bytes"
+
+	"misstep/event"
+)
+
+const (
+	// What one call may cost, at about 30 ns each: enough for every subschema
+	// that is sensible, and no more where branches multiply.
+	baseBudget    = 32 << 10
+	budgetPerByte = 16
+)
+
+var emptyObject = []byte("{}")
+
+// Validate adds what is wrong with the arguments of a call to v, whose earlier
+// content the caller resets. Absent arguments are {}, hidden ones are not
+// judged. What v then holds stays valid as long as v, whatever becomes of args.
+func (s *Schema) Validate(args event.Value, v *Violations) {
+	switch args.Form {
+	case event.Hidden:
+		v.Unjudged = true
+		return
+	case event.Absent, event.Null:
+		args = event.Value{Raw: emptyObject, Form: event.Object}
+	}
+	v.budget = baseBudget + budgetPerByte*len(args.Raw)
+	v.quiet, v.lax, v.path = false, false, v.path[:0]
+	v.value(s.root, args)
+}
+
+// place is where in the arguments a node judges.
+type place struct {
+	// whole says that the node alone says what may stand there. Else it is one
+	// of several that do: names are those of all, and the Unknown are told.
+	whole bool
+	names *names
+	first int // of the Unknown that are told for this place, and
+	after int // the one behind them
+}
+
+// value judges one value by the node for its place. Like all that follow it
+// gives false when the value is refused; with quiet it then stops at once and
+// leaves path and cursor as they are.
+func (v *Violations) value(n *node, x event.Value) bool {
+	if n == nil || !v.spend(1) {
+		return true
+	}
+	if x.Form == event.Hidden {
+		v.Unjudged = true
+		return true
+	}
+	if !n.inPlace {
+		return v.part(n, x, place{whole: true, first: len(v.Unknown)})
+	}
+	at := place{names: n.names, first: len(v.Unknown)}
+	if n.names != nil && x.Form == event.Object && !v.quiet {
+		c := event.NewCursor(x)
+		c.Enter()
+		v.unknowns(n.names, c)
+	}
+	at.after = len(v.Unknown)
+	return v.part(n, x, at)
+}
+
+// next judges the element at the cursor and moves past it. A null that is not
+// required is absent.
+func (v *Violations) next(n *node, c *event.Cursor, required bool) (present, ok bool) {
+	if n != nil && n.direct {
+		switch c.Form() {
+		case event.Object:
+			if n.types&tObject != 0 && n.obj != nil && v.spend(1) {
+				c.Enter()
+				return true, v.object(n, c, place{whole: true}, nil)
+			}
+		case event.Array:
+			if n.types&tArray != 0 && n.arr != nil && v.spend(1) {
+				c.Enter()
+				return true, v.array(n.arr, c)
+			}
+		}
+	}
+	x := c.Value()
+	if x.Form == event.Null && !required {
+		return false, true
+	}
+	return true, v.value(n, x)
+}
+
+// part judges a value by one of the nodes for its place.
+func (v *Violations) part(n *node, x event.Value, at place) bool {
+	if n.never {
+		return v.fail("false", "allowed", x.Form)
+	}
+	if x.Form == event.Null && n.nullable {
+		return true
+	}
+	ok := true
+	switch x.Form {
+	case event.String, event.Escaped:
+		if n.types&tString == 0 {
+			return v.mistyped(n, x, n.want)
+		}
+		if n.str != nil {
+			ok = v.str(n.str, x)
+		}
+	case event.Number:
+		if n.types&tNumber != tNumber && (n.types&tInteger == 0 || !isInteger(x.Raw)) {
+			return v.mistyped(n, x, n.want)
+		}
+		if n.num != nil {
+			ok = v.num(n.num, x)
+		}
+	case event.Object:
+		if n.types&tObject == 0 {
+			return v.mistyped(n, x, n.want)
+		}
+		if n.obj != nil {
+			c := event.NewCursor(x)
+			c.Enter()
+			ok = v.object(n, &c, at, nil)
+		}
+	case event.Array:
+		if n.types&tArray == 0 {
+			return v.mistyped(n, x, n.want)
+		}
+		if n.arr != nil {
+			c := event.NewCursor(x)
+			c.Enter()
+			ok = v.array(n.arr, &c)
+		}
+	case event.Bool:
+		if n.types&tBool == 0 {
+			return v.mistyped(n, x, n.want)
+		}
+	case event.Null:
+		if n.types&tNull == 0 {
+			return v.mistyped(n, x, n.want)
+		}
+	}
+	if !ok && v.quiet {
+		return false
+	}
+	if n.enum != nil && !v.among(n.enum, x) || n.konst != nil && !v.among(n.konst, x) {
+		ok = false
+	}
+	if n.inPlace && (ok || !v.quiet) {
+		ok = v.combined(n, x, at) && ok
+	}
+	if n.lib != nil && ok {
+		ok = v.library(n, x, at)
+	}
+	return ok
+}
+
+// object judges the members of the object that the cursor has entered, and
+// leaves it. last gives the place of the last member of each key when keys may
+// stand there more than once; nil to find out.
+func (v *Violations) object(n *node, c *event.Cursor, at place, last map[string]int) bool {
+	o, start := n.obj, *c
+	if last == nil && o.distinct && repeats(start) {
+		last = lastOf(start)
+	}
+	found, unknown, more := len(v.Found), len(v.Unknown), v.More
+	depth := len(v.path)
+	v.path = append(v.path, segment{})
+	var few [2]uint64
+	seen := few[:]
+	if len(o.required) > len(few) {
+		seen = make([]uint64, len(o.required))
+	}
+	ok, hint, count, strangers := true, 0, 0, false
+	for i := 0; c.More(); i++ {
+		key := c.Key()
+		if !v.spend(1) {
+			return true
+		}
+		if last != nil && last[string(key.Text(&v.text))] != i {
+			c.Skip()
+			continue
+		}
+		v.path[depth] = segment{key: key}
+		p := v.property(o, key, hint)
+		var prop *property
+		bit := uint64(0)
+		if p >= 0 {
+			hint, prop, bit = p+1, &o.props[p], 1<<(p%64)
+			if seen[p/64]&bit != 0 {
+				v.Found, v.Unknown, v.More, v.path = v.Found[:found], v.Unknown[:unknown], more, v.path[:depth]
+				*c = start
+				return v.object(n, c, at, lastOf(start))
+			}
+		}
+		var present, good bool
+		if prop != nil && prop.declared && len(o.patterns) == 0 {
+			present, good = v.next(prop.node, c, prop.required)
+		} else {
+			present, good = v.other(o, prop, key, c, at)
+			strangers = strangers || present && prop == nil
+		}
+		if present {
+			count++
+			if prop != nil {
+				seen[p/64] |= bit
+			}
+		}
+		if !good {
+			if v.quiet {
+				return false
+			}
+			ok = false
+		}
+	}
+	v.path = v.path[:depth]
+	if v.budget < 0 {
+		return true
+	}
+	if strangers && at.whole && o.strict && !v.quiet {
+		v.unknowns(n.names, start)
+	}
+	for w, must := range o.required {
+		if missing := must &^ seen[w]; missing != 0 {
+			if v.quiet {
+				return false
+			}
+			ok = v.missing(o, w, missing) && ok
+		}
+	}
+	if count < o.min {
+		ok = v.fail("minProperties", o.wantMin, event.Object)
+	}
+	if o.max >= 0 && count > o.max {
+		ok = v.fail("maxProperties", o.wantMax, event.Object)
+	}
+	return ok
+}
+
+// property finds the property with a key; hint is where it stands if members
+// stand in the order of the schema.
+func (v *Violations) property(o *objectCheck, key event.Value, hint int) int {
+	text := key.Raw
+	if key.Form == event.Escaped {
+		text = key.Text(&v.text)
+	}
+	if hint < len(o.props) && o.props[hint].name == string(text) {
+		return hint
+	}
+	if o.index != nil {
+		if i, ok := o.index[string(text)]; ok {
+			return int(i)
+		}
+		return -1
+	}
+	for i := range o.props {
+		if o.props[i].name == string(text) {
+			return i
+		}
+	}
+	return -1
+}
+
+// other judges a member that is no declared property, or that patterns may have
+// a say in too.
+func (v *Violations) other(o *objectCheck, prop *property, key event.Value, c *event.Cursor, at place) (present, ok bool) {
+	required := prop != nil && prop.required
+	if len(o.patterns) == 0 && o.additional != nil {
+		return v.next(o.additional, c, required)
+	}
+	x := c.Value()
+	if x.Form == event.Null && !required {
+		return false, true
+	}
+	ok = true
+	judged := prop != nil && prop.declared
+	if judged {
+		ok = v.value(prop.node, x)
+	}
+	for i := range o.patterns {
+		p := &o.patterns[i]
+		text := key.Text(&v.text)
+		if !v.spend(p.cost * len(text) / 8) {
+			return true, true
+		}
+		if p.re.Match(text) {
+			judged = true
+			ok = v.value(p.node, x) && ok
+		}
+	}
+	switch {
+	case judged:
+		return true, ok
+	case o.additional != nil:
+		return true, v.value(o.additional, x)
+	case !o.closed || v.quiet && v.lax && prop == nil:
+		return true, true
+	case v.quiet:
+		return true, false
+	case prop == nil && at.whole:
+		return true, true // will be told as Unknown
+	case prop == nil && at.names != nil && !at.names.has(key.Text(&v.text)):
+		for i := at.first; i < at.after; i++ {
+			v.Unknown[i].Strict = true
+		}
+		return true, true
+	default:
+		// It is known, to another of the nodes that judge here or as required, but
+		// this node refuses it all the same.
+		return true, v.fail("additionalProperties", "one of the declared properties", x.Form)
+	}
+}
+
+// repeats reports whether keys of an object may stand there more than once.
+func repeats(c event.Cursor) bool {
+	const few = 16
+	var keys [few][]byte
+	for n := 0; c.More(); n++ {
+		key := c.Key()
+		c.Skip()
+		if key.Form == event.Escaped || n == few {
+			return true
+		}
+		for _, k := range keys[:n] {
+			if bytes.Equal(k, key.Raw) {
+				return true
+			}
+		}
+		keys[n] = key.Raw
+	}
+	return false
+}
+
+// lastOf gives, for each key of an object, the place of its last member.
+func lastOf(c event.Cursor) map[string]int {
+	last := map[string]int{}
+	for i := 0; c.More(); i++ {
+		last[string(c.Key().AppendText(nil))] = i
+		c.Skip()
+	}
+	return last
+}
+
+// array judges the elements of the array that the cursor has entered, and
+// leaves it.
+func (v *Violations) array(a *arrayCheck, c *event.Cursor) bool {
+	depth, start := len(v.path), *c
+	v.path = append(v.path, segment{})
+	ok, count := true, 0
+	for ; c.More(); count++ {
+		if !v.spend(1) {
+			return true
+		}
+		v.path[depth] = segment{index: count}
+		n := a.items
+		if count < len(a.prefix) {
+			n = a.prefix[count]
+		}
+		if n == nil {
+			c.Skip()
+			continue
+		}
+		if _, good := v.next(n, c, true); !good {
+			if v.quiet {
+				return false
+			}
+			ok = false
+		}
+	}
+	v.path = v.path[:depth]
+	if v.budget < 0 {
+		return true
+	}
+	if count < a.min {
+		ok = v.fail("minItems", a.wantMin, event.Array)
+	}
+	if a.max >= 0 && count > a.max {
+		ok = v.fail("maxItems", a.wantMax, event.Array)
+	}
+	if a.unique && v.repeated(start) {
+		ok = v.fail("uniqueItems", a.wantUnique, event.Array)
+	}
+	return ok
+}
+
+// fewElements is up to how many elements are compared with each other.
+const fewElements = 16
+
+// repeated reports whether two elements are equal.
+func (v *Violations) repeated(c event.Cursor) bool {
+	v.canonical, v.spans = v.canonical[:0], v.spans[:0]
+	for c.More() {
+		start := len(v.canonical)
+		v.canonical = v.canon.Append(v.canonical, c.Value(), nil)
+		v.spans = append(v.spans, span{start, len(v.canonical)})
+	}
+	if len(v.spans) > fewElements {
+		seen := make(map[string]struct{}, len(v.spans))
+		for _, s := range v.spans {
+			seen[string(v.canonical[s.start:s.end])] = struct{}{}
+		}
+		return len(seen) < len(v.spans)
+	}
+	for i, s := range v.spans {
+		for _, t := range v.spans[:i] {
+			if bytes.Equal(v.canonical[s.start:s.end], v.canonical[t.start:t.end]) {
+				return true
+			}
+		}
+	}
+	return false
+}
