@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"misstep/detectors"
+	"misstep/event"
+)
+
+// YAML writes the whole configuration, defaults included, in the form in which
+// Parse reads it.
+func (c *Config) YAML() string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("data: %s", quote(c.Data))
+	p("nats:\n  listen: %s\n  sync_interval: %s", address(c.NATS.Listen), syncWord(c.NATS.SyncInterval))
+	p("http:\n  listen: %s", address(c.HTTP.Listen))
+	p("idle: %s", short(c.Detect.Idle))
+	p("shards: %d", c.Shards)
+	p("detectors:")
+	for _, d := range detectors.All() {
+		dc := c.Detect.Detectors[d.Name]
+		p("  %s:\n    enabled: %t\n    rules:", d.Name, !dc.Disabled)
+		for _, r := range d.Rules {
+			rc := dc.Rules[r.Name]
+			most := rc.MaxSeverity
+			if most == event.SeverityNone {
+				most = event.Critical
+			}
+			p("      %s: {enabled: %t, max_severity: %s}", r.Name, !rc.Disabled, most)
+		}
+	}
+	if len(c.Detect.Tools) == 0 {
+		p("tools: []")
+	} else {
+		p("tools:")
+	}
+	for _, t := range c.Detect.Tools {
+		p("  - name: %s", quote(t.Name))
+		if t.Polls != nil {
+			p("    polls: %t", *t.Polls)
+		}
+		if len(t.Volatile) > 0 {
+			words := make([]string, len(t.Volatile))
+			for i, v := range t.Volatile {
+				words[i] = quote(v)
+			}
+			p("    volatile: [%s]", strings.Join(words, ", "))
+		}
+		if t.Effect != event.EffectUnset {
+			p("    effect: %s", t.Effect)
+		}
+	}
+	if len(c.Detect.Prices) == 0 {
+		p("prices: []")
+	} else {
+		p("prices:")
+	}
+	for _, m := range c.Detect.Prices {
+		p("  - model: %s", quote(m.Model))
+		p("    input_usd_per_mtok: %s", formatMillionths(m.Input))
+		p("    output_usd_per_mtok: %s", formatMillionths(m.Output))
+		p("    cache_read_usd_per_mtok: %s", formatMillionths(m.CacheRead))
+		p("    cache_write_usd_per_mtok: %s", formatMillionths(m.CacheWrite))
+	}
+	u := c.Detect.Budgets
+	p("budgets:\n  max_calls: %d\n  max_calls_per_tool: %d\n  max_cost_usd: %s", u.MaxCalls, u.MaxCallsPerTool, formatMillionths(u.MaxCostMicroUSD))
+	p("log:\n  level: %s\n  format: %s", c.Log.Level, c.Log.Format)
+	p("metrics:\n  max_workflows: %d\n  max_tools: %d", c.Metrics.MaxWorkflows, c.Metrics.MaxTools)
+	return b.String()
+}
+
+func syncWord(t time.Duration) string {
+	if t == 0 {
+		return "always"
+	}
+	return short(t)
+}
+
+// address quotes what would begin a list: an IPv6 address.
+func address(s string) string {
+	if strings.HasPrefix(s, "[") {
+		return quote(s)
+	}
+	return s
+}
+
+// plain is what YAML reads as a string without quotes, whatever it says: a
+// letter or a path at the start, and none of the words for other types.
+var (
+	plain = regexp.MustCompile(`^(\./|/)?[A-Za-z][A-Za-z0-9_./-]*$`)
+	other = regexp.MustCompile(`^(?i:true|false|null|yes|no|on|off|y|n)$`)
+)
+
+func quote(s string) string {
+	if plain.MatchString(s) && !other.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
