@@ -80,6 +80,7 @@ const stormWindow = 10
 const (
 	stormCall = iota // number of the task's call, from 1
 	stormTurn
+	stormAgent // its place in the trajectory
 )
 
 // Observe implements Watcher.
@@ -95,7 +96,7 @@ func (hallucinated) Observe(p *Pass) {
 	if len(p.Violations.Unknown) > 0 {
 		unknownParameters(p, c)
 	}
-	if p.Catalogue == nil || c.Tool.Listed || hosted(c.Tool.Name) || answeredBefore(p.Agent, c) {
+	if p.Catalogue == nil || c.Tool.Listed || hosted(c.Tool.Name, p.Catalogue) || answeredBefore(p.Agent, c) {
 		return
 	}
 	unknownTool(p, c)
@@ -123,9 +124,9 @@ func unknownTool(p *Pass, c *facts.Call) {
 		return
 	}
 	calls := p.T.Task.Calls
-	last, turn := p.Memory[stormCall], p.Memory[stormTurn]
-	p.Memory[stormCall], p.Memory[stormTurn] = calls, int64(c.Turn)
-	if last == 0 || calls-last >= stormWindow || turn == int64(c.Turn) || !p.Sees(variantStorm, name, event.Error) {
+	last, sameTurn := p.Memory[stormCall], p.Memory[stormTurn] == int64(c.Turn) && p.Memory[stormAgent] == p.agentPlace()
+	p.Memory[stormCall], p.Memory[stormTurn], p.Memory[stormAgent] = calls, int64(c.Turn), p.agentPlace()
+	if last == 0 || calls-last >= stormWindow || sameTurn || !p.Sees(variantStorm, name, event.Error) {
 		return
 	}
 	p.Report(Finding{
@@ -188,14 +189,15 @@ func answered(p *Pass, c *facts.Call) {
 }
 
 // answeredBefore reports whether an unlisted tool has worked: then it exists,
-// and the catalogue that was seen is not all there is.
+// and the catalogue that was seen is not all there is. What it did while it was
+// listed does not count, since it may have been taken away.
 func answeredBefore(a *facts.Agent, c *facts.Call) bool {
 	for i := c.Index - 1; i >= c.Index-facts.RingSize; i-- {
 		q := a.Call(i)
 		if q == nil {
 			return false
 		}
-		if q.Done && q.Status == event.StatusOK && q.Tool.Name == c.Tool.Name {
+		if q.Done && q.Status == event.StatusOK && !q.Tool.Listed && q.Tool.Name == c.Tool.Name {
 			return true
 		}
 	}
@@ -214,13 +216,15 @@ var hostedTools = []string{
 // hostedPrefixes are those of hand-offs that frameworks make into calls.
 var hostedPrefixes = []string{"transfer_to_", "handoff_to_"}
 
-func hosted(name string) bool {
+// hosted reports whether a tool may well exist although the catalogue does not
+// list it. A catalogue that lists hand-offs of the same form lists all of them.
+func hosted(name string, c *facts.Catalogue) bool {
 	if slices.Contains(hostedTools, name) {
 		return true
 	}
 	for _, p := range hostedPrefixes {
 		if strings.HasPrefix(name, p) {
-			return true
+			return !slices.ContainsFunc(c.Names, func(n string) bool { return strings.HasPrefix(n, p) })
 		}
 	}
 	return false

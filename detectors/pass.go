@@ -1,6 +1,7 @@
 package detectors
 
 import (
+	"slices"
 	"strconv"
 
 	"misstep/detectors/facts"
@@ -30,6 +31,11 @@ func (p *Pass) stepID() string {
 // Here is the current step as evidence.
 func (p *Pass) Here(note string) event.Evidence {
 	return event.Evidence{Seq: p.Step.Seq, ID: p.stepID(), Note: note}
+}
+
+// agentPlace is the current agent's place in the trajectory.
+func (p *Pass) agentPlace() int64 {
+	return int64(slices.Index(p.T.Agents, p.Agent))
 }
 
 // Sees says that a rule sees its trouble with the subject at this step, and

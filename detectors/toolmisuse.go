@@ -150,12 +150,7 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 		})
 	}
 	if c.Failed() {
-		p.Memory[pendingCall], p.Memory[pendingTold] = c.Index+1, 0
-		for i, a := range p.T.Agents {
-			if a == p.Agent {
-				p.Memory[pendingAgent] = int64(i)
-			}
-		}
+		p.Memory[pendingCall], p.Memory[pendingAgent], p.Memory[pendingTold] = c.Index+1, p.agentPlace(), 0
 		return
 	}
 	if failed, _ := m.pending(p); failed != nil && (failed.Tool.Name == c.Tool.Name || c.Tool.Effect.Writes() || !failed.Tool.Effect.Writes()) {

@@ -155,7 +155,8 @@ func writeKey(b *strings.Builder, key []byte) {
 
 func plainKey(key []byte) bool {
 	for _, c := range key {
-		if c|0x20 < 'a' && c-'0' > 9 && c != '_' && c != '-' && c != '$' || c|0x20 > 'z' {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && c-'0' > 9 && c != '_' && c != '-' && c != '$' {
 			return false
 		}
 	}
