@@ -1,12 +1,6 @@
 package detectors
 
-import (
-	"bytes"
-	"slices"
-	"strings"
-
-	"misstep/detectors/schema"
-)
+import "bytes"
 
 // maxClaimText is how much of a message is searched for a claim.
 const maxClaimText = 8 << 10
@@ -46,76 +40,105 @@ var doneWords = []string{
 // done, and make it a claim of the present: "has now been cancelled".
 var auxiliaries = []string{"has", "have", "been", "is", "are", "i've", "we've", "was", "were", "i", "we", "successfully", "all"}
 
+// promises make of a sentence something that is still to come.
+var promises = []string{
+	"will", "would", "shall", "should", "could", "can", "may", "might", "i'll", "let", "going",
+	"please", "if", "once", "before", "need", "want", "like",
+}
+
 // claims reports whether a message, in lower case, tells that the tool's work
 // is done, and with which word: in one sentence that is neither a question nor
 // a promise, a word of the tool's name and a word of something done that an
-// auxiliary makes a claim. Empty when it does not.
-func claims(text []byte, tool string) string {
-	stems := toolStems(tool)
+// auxiliary makes a claim. Empty when it does not. The word borrows from text.
+func claims(text []byte, tool []string) []byte {
 	for len(text) > 0 {
 		end := sentenceEnd(text)
-		sentence := text[:end]
+		sentence := bytes.TrimRight(text[:end], " \t\r\n")
 		text = text[end:]
-		if bytes.HasSuffix(bytes.TrimRight(sentence, " \t\r\n"), []byte("?")) {
+		if bytes.HasSuffix(sentence, []byte("?")) {
 			continue
 		}
-		if w := claimIn(string(sentence), stems); w != "" {
+		if w := claimIn(sentence, tool); w != nil {
 			return w
 		}
 	}
-	return ""
+	return nil
 }
 
-// promises make of a sentence something that is still to come.
-var promises = []string{
-	"will", "would", "shall", "should", "could", "can", "may", "might", "i'll", "let", "going", "please", "if", "once", "before", "to-be", "need", "want", "like",
-}
-
-func claimIn(sentence string, stems []string) string {
-	words := strings.FieldsFunc(sentence, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '\'' || r > 0x7f)
-	})
-	bound := false
-	for _, w := range words {
-		if slices.Contains(promises, w) {
-			return ""
+func claimIn(sentence []byte, tool []string) (claim []byte) {
+	const reach = 3 // words from the auxiliary to what was done
+	bound, aux := false, -reach-1
+	var done []byte // the word before, when it tells of something done
+	for n := 0; ; n++ {
+		w, rest := nextWord(sentence)
+		if w == nil {
+			break
 		}
-		bound = bound || hasStem(w, stems)
-	}
-	if !bound {
-		return ""
-	}
-	for i, w := range words {
-		if !slices.Contains(doneWords, w) && !(strings.HasSuffix(w, "ed") && hasStem(w, stems)) {
-			continue
+		sentence = rest
+		if isOneOf(w, promises) {
+			return nil
 		}
-		for _, aux := range words[max(0, i-3):i] {
-			if slices.Contains(auxiliaries, aux) {
-				return w
+		named := hasStem(w, tool)
+		bound = bound || named
+		if claim == nil && done != nil && string(w) == "successfully" {
+			claim = done
+		}
+		done = nil
+		if isOneOf(w, doneWords) || named && bytes.HasSuffix(w, []byte("ed")) {
+			done = w
+			if claim == nil && n-aux <= reach {
+				claim = w
 			}
 		}
-		if i+1 < len(words) && words[i+1] == "successfully" {
-			return w
+		if isOneOf(w, auxiliaries) {
+			aux = n
 		}
 	}
-	return ""
+	if !bound {
+		return nil
+	}
+	return claim
 }
 
-// toolStems are the beginnings of the words in a tool's name that a claim
-// about it would use: at least four letters, without an ending.
-func toolStems(tool string) []string {
-	var stems []string
-	for _, w := range schema.Words(tool) {
-		if len(w) >= 4 {
-			stems = append(stems, w[:max(4, len(w)-3)])
+// nextWord gives the first word of a text, nil when there is none, and what
+// comes after it.
+func nextWord(text []byte) (word, rest []byte) {
+	start := 0
+	for start < len(text) && !isWordByte(text[start]) {
+		start++
+	}
+	end := start
+	for end < len(text) && isWordByte(text[end]) {
+		end++
+	}
+	if start == end {
+		return nil, nil
+	}
+	return text[start:end], text[end:]
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '\'' || c >= 0x80
+}
+
+func isOneOf(w []byte, list []string) bool {
+	for _, s := range list {
+		if len(s) == len(w) && s == string(w) {
+			return true
 		}
 	}
-	return stems
+	return false
 }
 
-func hasStem(word string, stems []string) bool {
-	for _, s := range stems {
-		if strings.HasPrefix(word, s) {
+// hasStem reports whether a word begins like a word of the tool's name that a
+// claim about it would use: in its first letters, at least four, without an
+// ending.
+func hasStem(word []byte, tool []string) bool {
+	for _, t := range tool {
+		if len(t) < 4 {
+			continue
+		}
+		if stem := t[:max(4, len(t)-3)]; len(word) >= len(stem) && stem == string(word[:len(stem)]) {
 			return true
 		}
 	}

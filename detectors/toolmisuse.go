@@ -183,10 +183,10 @@ func (m *toolMisuse) message(p *Pass) {
 	m.text = p.Step.Text.AppendText(m.text[:0])
 	m.text = m.text[:min(len(m.text), maxClaimText)]
 	lower(m.text)
-	switch claim := claims(m.text, failed.Tool.Name); {
+	switch claim := claims(m.text, failed.Tool.Words); {
 	case acknowledges(m.text):
 		p.Memory[pendingCall] = 0
-	case claim != "":
+	case claim != nil:
 		p.Memory[pendingCall] = 0
 		s := event.Warning
 		if failed.Tool.Effect.Writes() {
@@ -196,7 +196,7 @@ func (m *toolMisuse) message(p *Pass) {
 			p.Report(Finding{
 				Rule: errorIgnored, Subject: failed.Tool.Name, Severity: s, Confidence: 850, Error: failed.Error,
 				Message:  fmt.Sprintf("%s failed (%s), and the agent tells that it worked.", failed.Tool.Name, failed.Class),
-				Evidence: []event.Evidence{failed.ResultStep("failed: " + failed.Class.String()), p.Here("claims success (" + claim + ")")},
+				Evidence: []event.Evidence{failed.ResultStep("failed: " + failed.Class.String()), p.Here("claims success (" + string(claim) + ")")},
 				Tokens:   failed.Tokens, CostMicroUSD: failed.Cost,
 			})
 		}

@@ -21,12 +21,14 @@ type Tool struct {
 	// so or, where nobody named one, a verb in the name. It only keeps a loop
 	// from being seen where the agent may have got on.
 	Changes bool
-	Polls  bool         // repeating it is normal
-	Listed bool         // it stands in a catalogue or in the configuration
+	Polls   bool // repeating it is normal
+	Listed  bool // it stands in a catalogue or in the configuration
 	// Schema validates its arguments, nil when none was declared or when it
 	// could not be compiled (then SchemaErr says why).
 	Schema    *schema.Schema
 	SchemaErr error
+
+	Words []string // of the name, in lower case
 
 	lower    []byte // the name in lower case
 	hash     uint64
@@ -154,8 +156,9 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool) *Tool {
 	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
 	t.lower = appendLower(nil, []byte(name))
+	t.Words = schema.Words(name)
 	if !hasPolls {
-		t.Polls = pollsByName(name)
+		t.Polls = pollsByName(t.Words)
 	}
 	// The first rule that matches wins, field by field, so lay them in reverse.
 	for _, r := range slices.Backward(w.rules) {
@@ -174,7 +177,7 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 		}
 		t.Listed = t.Listed || r.Listed
 	}
-	t.Changes = t.Effect.Writes() || t.Effect == event.EffectUnset && changesByName(name)
+	t.Changes = t.Effect.Writes() || t.Effect == event.EffectUnset && changesByName(t.Words)
 	t.Effect = cmp.Or(t.Effect, event.EffectRead)
 	return t
 }
@@ -218,8 +221,8 @@ var readWords = []string{
 
 // changesByName guesses from a name whether a tool changes something: its
 // first verb tells.
-func changesByName(name string) bool {
-	for _, word := range schema.Words(name) {
+func changesByName(words []string) bool {
+	for _, word := range words {
 		if slices.Contains(readWords, word) {
 			return false
 		}
@@ -232,8 +235,8 @@ func changesByName(name string) bool {
 
 // pollsByName guesses from a name whether a tool polls; a ToolSpec or the
 // configuration that says polls: false overrules it.
-func pollsByName(name string) bool {
-	for _, word := range schema.Words(name) {
+func pollsByName(words []string) bool {
+	for _, word := range words {
 		if slices.Contains(pollWords, word) {
 			return true
 		}

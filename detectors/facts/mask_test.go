@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"misstep/detectors/schema"
 )
 
 func TestMaskedError(t *testing.T) {
@@ -125,7 +127,7 @@ func TestGuessesByName(t *testing.T) {
 		"get_order_status": {false, true}, "wait": {false, true}, "take_screenshot": {false, true},
 		"start_and_wait": {true, true}, "await": {}, "statusquo": {},
 	} {
-		if got := [2]bool{changesByName(name), pollsByName(name)}; got != want {
+		if got := [2]bool{changesByName(schema.Words(name)), pollsByName(schema.Words(name))}; got != want {
 			t.Errorf("%s: changes, polls = %v, want %v", name, got, want)
 		}
 	}
