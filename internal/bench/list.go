@@ -2,5 +2,9 @@ package main
 
 // contestants are all that is measured, the measure first.
 func contestants() ([]contestant, error) {
-	return []contestant{new(objectEach), new(decode)}, nil
+	p, err := newProgram()
+	if err != nil {
+		return nil, err
+	}
+	return []contestant{new(objectEach), new(decode), p}, nil
 }
