@@ -3,7 +3,7 @@ package schema
 import "misstep/event"
 
 // combined judges by the subschemas for the same place.
-func (v *Violations) combined(n *node, x event.Value, at place) bool {
+func (v *Violations) combined(n *node, x event.Value, at *place) bool {
 	ok := true
 	judge := func(m *node) bool {
 		if m != nil && !v.part(m, x, at) {
@@ -39,7 +39,7 @@ func (v *Violations) combined(n *node, x event.Value, at place) bool {
 }
 
 // trial gives only the verdict of a node.
-func (v *Violations) trial(n *node, x event.Value, at place) bool {
+func (v *Violations) trial(n *node, x event.Value, at *place) bool {
 	if n == nil || !v.spend(1) {
 		return true
 	}
@@ -51,7 +51,7 @@ func (v *Violations) trial(n *node, x event.Value, at place) bool {
 }
 
 // oneOf judges by anyOf and oneOf.
-func (v *Violations) oneOf(n *node, among []*node, keyword, want string, x event.Value, at place) bool {
+func (v *Violations) oneOf(n *node, among []*node, keyword, want string, x event.Value, at *place) bool {
 	// Most alternatives differ in type, and only one is left to look at. What it
 	// refuses is told as if it stood alone.
 	kind := form(x)
@@ -91,7 +91,7 @@ func (v *Violations) oneOf(n *node, among []*node, keyword, want string, x event
 }
 
 // pick finds the alternative that takes x; with single only if no other does.
-func (v *Violations) pick(among []*node, kind types, single bool, x event.Value, at place) (m *node, ok bool) {
+func (v *Violations) pick(among []*node, kind types, single bool, x event.Value, at *place) (m *node, ok bool) {
 	for _, a := range among {
 		if a != nil && a.accepts&kind == 0 || !v.trial(a, x, at) {
 			continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -117,8 +118,8 @@ func sane(doc any) bool {
 
 // library judges by the keywords that are left to the library. All others are
 // already known to take the value, so that what the library refuses it refuses
-// for one of those.
-func (v *Violations) library(n *node, x event.Value, at place) bool {
+// for one of those. From first on are the Unknown of its place.
+func (v *Violations) library(n *node, x event.Value, first int) bool {
 	raw := x.AppendJSON(nil)
 	if len(raw) > maxLibraryValue || bytes.Contains(raw, []byte("$hidden")) || !v.spend(len(raw)) {
 		v.Unjudged = true
@@ -141,27 +142,36 @@ func (v *Violations) library(n *node, x event.Value, at place) bool {
 	if v.quiet {
 		return false
 	}
-	leaf := refused
-	for len(leaf.Causes) > 0 {
-		leaf = leaf.Causes[0]
+	keyword := keywordOf(refused)
+	for keyword == "" && len(refused.Causes) > 0 {
+		refused = refused.Causes[0]
+		keyword = keywordOf(refused)
 	}
-	keyword := "its schema"
-	if path := leaf.ErrorKind.KeywordPath(); len(path) > 0 {
-		keyword = path[0]
-	}
-	if keyword == "additionalProperties" || keyword == "unevaluatedProperties" {
-		if len(v.Unknown) > at.first { // by this node or with it
-			return false // told as Unknown
-		}
+	if keyword == "unevaluatedProperties" && len(v.Unknown) > first {
+		return false // told as Unknown
 	}
 	depth := len(v.path)
-	for _, token := range leaf.InstanceLocation {
+	for _, token := range refused.InstanceLocation {
 		v.path = append(v.path, v.token(doc, token))
 		doc = child(doc, token)
 	}
 	v.fail(keyword, "what "+keyword+" wants", formOf(doc))
 	v.path = v.path[:depth]
 	return false
+}
+
+// keywordOf gives the keyword that an error is about, empty for one that only
+// holds others.
+func keywordOf(e *jsonschema.ValidationError) string {
+	path := e.ErrorKind.KeywordPath()
+	switch {
+	case len(path) > 0 && path[0] != "$ref" && path[0] != "allOf":
+		return path[0]
+	case len(e.Causes) > 0:
+		return ""
+	default: // a schema that is false, below the keyword whose value it is
+		return e.SchemaURL[strings.LastIndexByte(e.SchemaURL, '/')+1:]
+	}
 }
 
 func (v *Violations) token(doc any, token string) segment {

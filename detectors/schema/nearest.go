@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -37,14 +38,18 @@ const (
 //
 // The best score wins, then the smallest distance, then the first by bytes.
 // Only the first 10,000 candidates are looked at, and only names of up to 256
-// bytes. It is for names that were looked up in vain: it costs about 0.1 to 1
+// bytes. It is for names that were looked up in vain: it costs about a
 // microsecond a candidate.
 func Nearest(name string, candidates []string) (best string, kind Kind) {
 	if len(name) > maxName {
 		return "", None
 	}
-	n := newSpelling(name)
 	var s search
+	return s.run(name, candidates)
+}
+
+func (s *search) run(name string, candidates []string) (best string, kind Kind) {
+	n := newSpelling(name)
 	for i, c := range candidates {
 		if i == maxCandidates {
 			break
@@ -59,10 +64,9 @@ func Nearest(name string, candidates []string) (best string, kind Kind) {
 			}
 			continue
 		}
-		if kind == Alias {
-			continue
+		if kind == None {
+			s.compare(n, c)
 		}
-		s.compare(n, c)
 	}
 	if kind == None && s.best != "" {
 		return s.best, NearMiss
@@ -110,7 +114,7 @@ func (s *spelling) set(name string) {
 // written. A namespace is passed over when only one of them has it: tools of
 // the same name on two servers are two tools.
 func sameWords(a, b *spelling) bool {
-	return string(a.whole) == string(b.whole) || string(a.bare) == string(b.whole) || string(a.whole) == string(b.bare)
+	return slices.Equal(a.whole, b.whole) || slices.Equal(a.bare, b.whole) || slices.Equal(a.whole, b.bare)
 }
 
 // namespaces are the prefixes under which runtimes list the tools they are
@@ -192,7 +196,10 @@ func (s *search) compare(n *spelling, candidate string) {
 	}
 	// Beyond this distance it neither makes a near miss nor raises a score.
 	far := max(2, (len(a)+3)/4, longest*(1000-nearScore)/1000)
-	distance := s.osa(a, b, far)
+	distance := far + 1
+	if !differ(a, b, far) {
+		distance = s.osa(a, b, far)
+	}
 	score := sharedWords(n.words, s.other.words)
 	if distance <= far && distance < longest {
 		score = max(score, 1000*(longest-distance)/longest)
@@ -211,11 +218,32 @@ func (s *search) compare(n *spelling, candidate string) {
 	s.best, s.score, s.distance = candidate, score, distance
 }
 
+// differ reports whether more than far letters of one name are not in the other,
+// wherever they stand: then no few edits lead from one to the other.
+func differ(a, b []rune, far int) bool {
+	var counts [64]int16
+	for _, r := range a {
+		counts[r%64]++
+	}
+	for _, r := range b {
+		counts[r%64]--
+	}
+	more, less := 0, 0
+	for _, n := range counts {
+		more += int(max(n, 0))
+		less -= int(min(n, 0))
+	}
+	return max(more, less) > far
+}
+
 // osa gives the optimal string alignment distance, or far+1 where it is more
 // than far or too much has been computed already.
 func (s *search) osa(a, b []rune, far int) int {
 	if len(a)-len(b) > far || len(b)-len(a) > far || s.cells > maxCells {
 		return far + 1
+	}
+	if len(b) == 0 {
+		return len(a)
 	}
 	before, prev, cur := &s.rows[0], &s.rows[1], &s.rows[2]
 	for j := range b {
@@ -280,7 +308,7 @@ func sharedWords(a, b [][]rune) int {
 
 func contains(words [][]rune, w []rune) bool {
 	for _, x := range words {
-		if string(x) == string(w) {
+		if slices.Equal(x, w) {
 			return true
 		}
 	}

@@ -282,6 +282,21 @@ func (l *linker) complete(n *node) error {
 	if n.never {
 		n.accepts = 0
 	}
+	if !n.inPlace && !n.foreign && n.enum == nil && n.konst == nil {
+		n.plain = n.types
+		if n.str != nil {
+			n.plain &^= tString
+		}
+		if n.num != nil {
+			n.plain &^= tNumber
+		}
+		if n.obj != nil {
+			n.plain &^= tObject
+		}
+		if n.arr != nil {
+			n.plain &^= tArray
+		}
+	}
 	n.direct = !n.inPlace && !n.foreign && !n.never && n.enum == nil && n.konst == nil && (n.obj != nil || n.arr != nil)
 	return nil
 }

@@ -122,7 +122,7 @@ var (
 func (v *Violations) convertible(n *node, x event.Value) bool {
 	try := func(raw []byte, f event.Form) bool {
 		y := event.Value{Raw: raw, Form: f}
-		return n.accepts&form(y) != 0 && v.trial(n, y, place{})
+		return n.accepts&form(y) != 0 && v.trial(n, y, &place{})
 	}
 	switch x.Form {
 	case event.Number:

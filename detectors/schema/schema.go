@@ -77,6 +77,7 @@ type node struct {
 	shuts    bool  // says that it may not
 	foreign  bool  // holds keywords that are left to the library
 	types    types // that are taken
+	plain    types // of which everything is taken
 	accepts  types // a superset of the types that it and its subschemas for the same place take
 	want     string
 	enum     *enum
@@ -185,6 +186,13 @@ func (n *names) has(key []byte) bool {
 		}
 	}
 	return false
+}
+
+// formTypes are the types by form; a number, which may be an integer or not, is
+// taken as such where fractions are.
+var formTypes = [...]types{
+	event.Absent: 0, event.Null: tNull, event.Bool: tBool, event.Number: tFraction, event.String: tString,
+	event.Escaped: tString, event.Object: tObject, event.Array: tArray, event.Hidden: 0,
 }
 
 // form is the type of a value; for a number one bit that stands for it.

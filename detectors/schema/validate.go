@@ -31,14 +31,12 @@ func (s *Schema) Validate(args event.Value, v *Violations) {
 	v.value(s.root, args)
 }
 
-// place is where in the arguments a node judges.
+// place is a place in the arguments that several nodes judge. A nil place has
+// one node alone.
 type place struct {
-	// whole says that the node alone says what may stand there. Else it is one
-	// of several that do: names are those of all, and the Unknown are told.
-	whole bool
-	names *names
-	first int // of the Unknown that are told for this place, and
-	after int // the one behind them
+	names *names // what all of them know; what they do not is told already
+	first int    // of the Unknown that are told for this place, and
+	after int    // the one behind them
 }
 
 // value judges one value by the node for its place. Like all that follow it
@@ -53,9 +51,9 @@ func (v *Violations) value(n *node, x event.Value) bool {
 		return true
 	}
 	if !n.inPlace {
-		return v.part(n, x, place{whole: true, first: len(v.Unknown)})
+		return v.part(n, x, nil)
 	}
-	at := place{names: n.names, first: len(v.Unknown)}
+	at := &place{names: n.names, first: len(v.Unknown)}
 	if n.names != nil && x.Form == event.Object && !v.quiet {
 		c := event.NewCursor(x)
 		c.Enter()
@@ -73,7 +71,7 @@ func (v *Violations) next(n *node, c *event.Cursor, required bool) (present, ok 
 		case event.Object:
 			if n.types&tObject != 0 && n.obj != nil && v.spend(1) {
 				c.Enter()
-				return true, v.object(n, c, place{whole: true}, nil)
+				return true, v.object(n, c, nil, nil)
 			}
 		case event.Array:
 			if n.types&tArray != 0 && n.arr != nil && v.spend(1) {
@@ -86,18 +84,21 @@ func (v *Violations) next(n *node, c *event.Cursor, required bool) (present, ok 
 	if x.Form == event.Null && !required {
 		return false, true
 	}
+	if n == nil || formTypes[x.Form]&n.plain != 0 {
+		return true, true
+	}
 	return true, v.value(n, x)
 }
 
 // part judges a value by one of the nodes for its place.
-func (v *Violations) part(n *node, x event.Value, at place) bool {
+func (v *Violations) part(n *node, x event.Value, at *place) bool {
 	if n.never {
 		return v.fail("false", "allowed", x.Form)
 	}
 	if x.Form == event.Null && n.nullable {
 		return true
 	}
-	ok := true
+	ok, first := true, len(v.Unknown)
 	switch x.Form {
 	case event.String, event.Escaped:
 		if n.types&tString == 0 {
@@ -150,7 +151,10 @@ func (v *Violations) part(n *node, x event.Value, at place) bool {
 		ok = v.combined(n, x, at) && ok
 	}
 	if n.lib != nil && ok {
-		ok = v.library(n, x, at)
+		if at != nil {
+			first = at.first
+		}
+		ok = v.library(n, x, first)
 	}
 	return ok
 }
@@ -158,7 +162,7 @@ func (v *Violations) part(n *node, x event.Value, at place) bool {
 // object judges the members of the object that the cursor has entered, and
 // leaves it. last gives the place of the last member of each key when keys may
 // stand there more than once; nil to find out.
-func (v *Violations) object(n *node, c *event.Cursor, at place, last map[string]int) bool {
+func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string]int) bool {
 	o, start := n.obj, *c
 	if last == nil && o.distinct && repeats(start) {
 		last = lastOf(start)
@@ -182,7 +186,10 @@ func (v *Violations) object(n *node, c *event.Cursor, at place, last map[string]
 			continue
 		}
 		v.path[depth] = segment{key: key}
-		p := v.property(o, key, hint)
+		p := hint // members mostly stand in the order of the schema
+		if p >= len(o.props) || key.Form != event.String || o.props[p].name != string(key.Raw) {
+			p = v.property(o, key)
+		}
 		var prop *property
 		bit := uint64(0)
 		if p >= 0 {
@@ -217,7 +224,7 @@ func (v *Violations) object(n *node, c *event.Cursor, at place, last map[string]
 	if v.budget < 0 {
 		return true
 	}
-	if strangers && at.whole && o.strict && !v.quiet {
+	if strangers && at == nil && o.strict && !v.quiet {
 		v.unknowns(n.names, start)
 	}
 	for w, must := range o.required {
@@ -237,15 +244,11 @@ func (v *Violations) object(n *node, c *event.Cursor, at place, last map[string]
 	return ok
 }
 
-// property finds the property with a key; hint is where it stands if members
-// stand in the order of the schema.
-func (v *Violations) property(o *objectCheck, key event.Value, hint int) int {
+// property finds the property with a key, -1 when there is none.
+func (v *Violations) property(o *objectCheck, key event.Value) int {
 	text := key.Raw
 	if key.Form == event.Escaped {
 		text = key.Text(&v.text)
-	}
-	if hint < len(o.props) && o.props[hint].name == string(text) {
-		return hint
 	}
 	if o.index != nil {
 		if i, ok := o.index[string(text)]; ok {
@@ -263,7 +266,7 @@ func (v *Violations) property(o *objectCheck, key event.Value, hint int) int {
 
 // other judges a member that is no declared property, or that patterns may have
 // a say in too.
-func (v *Violations) other(o *objectCheck, prop *property, key event.Value, c *event.Cursor, at place) (present, ok bool) {
+func (v *Violations) other(o *objectCheck, prop *property, key event.Value, c *event.Cursor, at *place) (present, ok bool) {
 	required := prop != nil && prop.required
 	if len(o.patterns) == 0 && o.additional != nil {
 		return v.next(o.additional, c, required)
@@ -297,7 +300,7 @@ func (v *Violations) other(o *objectCheck, prop *property, key event.Value, c *e
 		return true, true
 	case v.quiet:
 		return true, false
-	case prop == nil && at.whole:
+	case prop == nil && at == nil:
 		return true, true // will be told as Unknown
 	case prop == nil && at.names != nil && !at.names.has(key.Text(&v.text)):
 		for i := at.first; i < at.after; i++ {

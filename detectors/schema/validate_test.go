@@ -1,0 +1,270 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"misstep/event"
+)
+
+func compiled(t *testing.T, text string) *Schema {
+	t.Helper()
+	s, err := Compile(value(t, text))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return s
+}
+
+// told writes violations down: what String says of one, with * when coercible;
+// an unknown parameter with its nearest, ! when strict, - when that is missing.
+func told(v *Violations) []string {
+	var lines []string
+	for _, f := range v.Found {
+		line := f.Keyword + ": " + f.String()
+		if f.Coercible {
+			line += " *"
+		}
+		lines = append(lines, line)
+	}
+	for _, u := range v.Unknown {
+		line := fmt.Sprintf("unknown: %s (%s)", u.Path, u.Nearest)
+		if u.Strict {
+			line += " !"
+		}
+		if u.Missing {
+			line += " -"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		schema, args string
+		want         []string
+	}{
+		// Types.
+		{`{"type":"object"}`, `[1]`, []string{"type: the whole is an array, not an object"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":1.50}`, []string{"type: n is a number, not an integer"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":1.0}`, nil},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":15e-1}`, []string{"type: n is a number, not an integer"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":1234567890123456789012}`, nil},
+		{`{"properties":{"n":{"type":["integer","string","null"]}},"required":["n"]}`, `{"n":[]}`, []string{"type: n is an array, not a string, an integer or null"}},
+		{`{"properties":{"n":{"type":"NUMBER"}}}`, `{"n":"x"}`, []string{"type: n is a string, not a number"}},
+		{`{"properties":{"n":false}}`, `{"n":1}`, []string{"false: n is not allowed"}},
+		{`true`, `{"n":1}`, nil},
+		{`false`, `{}`, []string{"false: the whole is not allowed"}},
+		// Conversions without loss.
+		{`{"properties":{"n":{"type":"integer","minimum":3}}}`, `{"n":" 5 "}`, []string{"type: n is a string, not an integer *"}},
+		{`{"properties":{"n":{"type":"integer","minimum":3}}}`, `{"n":"2"}`, []string{"type: n is a string, not an integer"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":"5.5"}`, []string{"type: n is a string, not an integer"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":"\u0035.0"}`, []string{"type: n is a string, not an integer *"}},
+		{`{"properties":{"n":{"type":"integer"}}}`, `{"n":"05"}`, []string{"type: n is a string, not an integer"}},
+		{`{"properties":{"n":{"type":"number"}}}`, `{"n":"0x10"}`, []string{"type: n is a string, not a number"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":"True"}`, []string{"type: n is a string, not a boolean *"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":0}`, []string{"type: n is a number, not a boolean *"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":2}`, []string{"type: n is a number, not a boolean"}},
+		{`{"properties":{"n":{"type":"string"}}}`, `{"n":12}`, []string{"type: n is a number, not a string *"}},
+		{`{"properties":{"n":{"type":"string","enum":["12"]}}}`, `{"n":13}`, []string{"type: n is a number, not a string"}},
+		{`{"properties":{"n":{"type":"string"}}}`, `{"n":false}`, []string{"type: n is a boolean, not a string *"}},
+		{`{"properties":{"n":{"type":"string"}}}`, `{"n":{}}`, []string{"type: n is an object, not a string"}},
+		{`{"properties":{"n":{"type":"array"}}}`, `{"n":"[1]"}`, []string{"type: n is a string, not an array"}},
+		{`{"properties":{"n":{"anyOf":[{"type":"integer"},{"type":"null"}]}}}`, `{"n":"5"}`, []string{"type: n is a string, not an integer or null *"}},
+		// Required, null and absent.
+		{`{"properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`, ``, []string{"required: a is missing"}},
+		{`{"properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`, `{"a":null,"b":null}`, []string{"type: a is null, not a string"}},
+		{`{"properties":{"a":{"type":"string","nullable":true}},"required":["a"]}`, `{"a":null}`, nil},
+		{`{"properties":{"a":{"type":"string","enum":["x"],"nullable":true}},"required":["a"]}`, `{"a":null}`, nil},
+		{`{"properties":{"a":{"items":{"type":"string"}}}}`, `{"a":[null]}`, []string{"type: a[0] is null, not a string"}},
+		{`{"required":["z"]}`, `{}`, []string{"required: z is missing"}},
+		{`{"minProperties":1}`, `{"a":null}`, []string{"minProperties: the whole is not at least 1 member long"}},
+		{`{"type":"object","properties":{"a":{"required":true,"type":"string"}}}`, `{}`, nil},
+		// Texts of the other keywords.
+		{`{"properties":{"s":{"minLength":3,"maxLength":1}}}`, `{"s":"éé"}`, []string{"minLength: s is not at least 3 characters long", "maxLength: s is not at most 1 character long"}},
+		{`{"properties":{"s":{"maxLength":1}}}`, `{"s":"\ud83d\ude00"}`, nil},
+		{`{"properties":{"s":{"pattern":"^a\u0009$"}}}`, `{"s":"b"}`, []string{`pattern: s is not of the form "^a\t$"`}},
+		{`{"properties":{"s":{"pattern":"^[\\u4e00-\\u9fa5]+$"}}}`, `{"s":"天"}`, nil},
+		{`{"properties":{"s":{"pattern":"^[\\u4e00-\\u9fa5]+$"}}}`, `{"s":"a"}`, []string{`pattern: s is not of the form "^[\\u4e00-\\u9fa5]+$"`}},
+		{`{"properties":{"s":{"enum":["a","b\u001b",3,{"x":1}]}}}`, `{"s":"c"}`, []string{`enum: s is not one of "a", "b\x1b", 3, {"x":1}`}},
+		{`{"properties":{"s":{"enum":["a","b",3,{"x":1.0,"y":2}]}}}`, `{"s":{"y":2,"x":1}}`, nil},
+		{`{"properties":{"s":{"const":"\u0061"}}}`, `{"s":"b"}`, []string{`const: s is not "a"`}},
+		{`{"properties":{"n":{"exclusiveMinimum":1,"maximum":2.5}}}`, `{"n":1}`, []string{"exclusiveMinimum: n is not more than 1"}},
+		{`{"properties":{"n":{"minimum":1,"exclusiveMinimum":true}}}`, `{"n":1}`, []string{"minimum: n is not more than 1"}},
+		{`{"properties":{"n":{"minimum":1,"exclusiveMinimum":false}}}`, `{"n":1}`, nil},
+		{`{"properties":{"n":{"maximum":9007199254740993}}}`, `{"n":9007199254740994}`, []string{"maximum: n is not at most 9007199254740993"}},
+		{`{"properties":{"n":{"multipleOf":0.01}}}`, `{"n":19.99}`, nil},
+		{`{"properties":{"n":{"multipleOf":0.01}}}`, `{"n":19.999}`, []string{"multipleOf: n is not a multiple of 0.01"}},
+		{`{"properties":{"l":{"minItems":1,"uniqueItems":true}}}`, `{"l":[]}`, []string{"minItems: l is not at least 1 element long"}},
+		{`{"properties":{"l":{"maxItems":2,"uniqueItems":true}}}`, `{"l":[{"a":1,"b":2},0,{"b":2,"a":1.0}]}`, []string{"maxItems: l is not at most 2 elements long", "uniqueItems: l is not free of repeated elements"}},
+		{`{"properties":{"l":{"items":[{"type":"string"}],"additionalItems":false}}}`, `{"l":["a",1]}`, []string{"false: l[1] is not allowed"}},
+		{`{"properties":{"a":{"anyOf":[{"type":"string","minLength":2},{"type":"string","pattern":"^x"}]}}}`, `{"a":"b"}`, []string{"anyOf: a is not what one of its alternatives wants"}},
+		{`{"properties":{"a":{"oneOf":[{"minLength":1},{"maxLength":2}]}}}`, `{"a":"b"}`, []string{"oneOf: a is not what exactly one of its alternatives wants"}},
+		{`{"properties":{"a":{"anyOf":[{"type":"string","minLength":2},{"type":"null"}]}}}`, `{"a":"b"}`, []string{"minLength: a is not at least 2 characters long"}},
+		{`{"properties":{"a":{"not":{"type":"string"}}}}`, `{"a":"b"}`, []string{"not: a is not allowed"}},
+		{`{"properties":{"a":{}},"if":{"properties":{"a":{"const":1}}},"then":{"required":["b"]},"else":{"required":["c"]}}`, `{"a":2}`, []string{"required: c is missing"}},
+		{`{"properties":{"a":{}},"dependentRequired":{"a":["b"]}}`, `{"a":2}`, []string{"dependentRequired: the whole is not what dependentRequired wants"}},
+		{`{"properties":{"l":{"contains":{"type":"integer"}}}}`, `{"l":["x"]}`, []string{"contains: l is not what contains wants"}},
+		// Places.
+		{nestedSchema, `{"user_id":"u","origin":"A","destination":"B","cabin":"first","flights":[{"flight_number":"H1","date":"d"},{"flight_number":5}],"passengers":[],"payment_methods":[],"total_baggages":0,"nonfree_baggages":0,"insurance":"no"}`, []string{
+			`enum: cabin is not one of "basic_economy", "economy", "business"`,
+			"type: flights[1].flight_number is a number, not a string *",
+			"required: flights[1].date is missing",
+		}},
+		{`{"properties":{"a.b":{"properties":{"\u001b[2J":{"type":"null"}}}}}`, `{"a.b":{"\u001b[2J":1}}`, []string{`type: ["a.b"]["\x1b[2J"] is a number, not null`}},
+		{`{"additionalProperties":{"additionalProperties":{"type":"string"}}}`, `{"x":{"y":[]}}`, []string{"type: x.y is an array, not a string"}},
+		// Equal keys: the last counts.
+		{`{"properties":{"a":{"type":"string"}}}`, `{"a":1,"a":"x"}`, nil},
+		{`{"properties":{"a":{"type":"string"}}}`, `{"a":"x","\u0061":1}`, []string{"type: a is a number, not a string *"}},
+		{`{"properties":{"a":{"type":"string"}},"required":["a"]}`, `{"a":null,"a":"x"}`, nil},
+		{`{"properties":{"a":{"type":"string"}},"additionalProperties":{"type":"string"}}`, `{"b":1,"b":"x"}`, nil},
+		// Unknown parameters.
+		{`{"properties":{"order_id":{"type":"string"},"note":{}},"required":["order_id"]}`, `{"orderId":"x"}`, []string{"unknown: orderId (order_id) -"}},
+		{`{"properties":{"order_id":{"type":"string"},"note":{}},"required":["order_id"]}`, `{"order_id":"x","order_ids":"x","zzz":1}`, []string{"unknown: order_ids (order_id)", "unknown: zzz ()"}},
+		{`{"properties":{"order_id":{}},"additionalProperties":false}`, `{"zzz":1}`, []string{"unknown: zzz () !"}},
+		{`{"properties":{"order_id":{}},"additionalProperties":false}`, `{"zzz":null}`, nil},
+		{`{"properties":{"order_id":{}},"additionalProperties":true}`, `{"zzz":1}`, nil},
+		{`{"properties":{"order_id":{}},"additionalProperties":{}}`, `{"zzz":1}`, nil},
+		{`{"properties":{"order_id":{}},"additionalProperties":{"type":"string"}}`, `{"zzz":1}`, []string{"type: zzz is a number, not a string *"}},
+		{`{"properties":{"a":{}},"patternProperties":{"^x_":{"type":"string"}}}`, `{"x_1":1,"y_1":1}`, []string{"type: x_1 is a number, not a string *", "unknown: y_1 ()"}},
+		{`{"properties":{"a":{"type":"string"}},"patternProperties":{"^a":{"minLength":2}}}`, `{"a":"x"}`, []string{"minLength: a is not at least 2 characters long"}},
+		{`{"type":"object","properties":{}}`, `{"random_string":"x"}`, []string{"unknown: random_string ()"}},
+		{`{"type":"object"}`, `{"random_string":"x"}`, nil},
+		{`{"properties":{"o":{"type":"object","properties":{}}}}`, `{"o":{"free":1}}`, nil},
+		{`{"properties":{"o":{"properties":{"in":{}}}}}`, `{"o":{"im":1}}`, []string{"unknown: o.im (in)"}},
+		{`{"properties":{"a":{}},"required":["b"]}`, `{"b":1,"c":2}`, []string{"unknown: c ()"}},
+		{`{"allOf":[{"properties":{"a":{}}},{"properties":{"b":{"type":"string"}}}]}`, `{"a":1,"b":"","c":1}`, []string{"unknown: c ()"}},
+		{`{"allOf":[{"properties":{"a":{}},"additionalProperties":false},{"properties":{"bb":{}}}]}`, `{"bb":1,"cc":1}`, []string{"additionalProperties: bb is not one of the declared properties", "unknown: cc () !"}},
+		{`{"anyOf":[{"properties":{"a":{}}},{"properties":{"b":{}},"additionalProperties":true}]}`, `{"c":1}`, nil},
+		{`{"$ref":"#/$defs/x","$defs":{"x":{"properties":{"a":{}}}}}`, `{"abc":1}`, []string{"unknown: abc (a)"}},
+		{`{"oneOf":[{"properties":{"k":{"const":"p"},"x":{}},"required":["k","x"],"additionalProperties":false},{"properties":{"k":{"const":"q"},"y":{}},"required":["k","y"],"additionalProperties":false}]}`, `{"k":"q","y":1,"wrong_name":1}`, []string{"unknown: wrong_name () !"}},
+		{`{"properties":{"a":{"anyOf":[{"properties":{"in":{}},"required":["in"]},{"properties":{"on":{}},"required":["on"]}]}}}`, `{"a":{"on":1,"in_":1}}`, []string{"unknown: a.in_ (in)"}},
+		{`{"properties":{"a":{}},"unevaluatedProperties":false}`, `{"zzz":1}`, []string{"unknown: zzz () !"}},
+		{`{"properties":{"a":{}},"unevaluatedProperties":true}`, `{"zzz":1}`, nil},
+		// Hidden values are not judged.
+		{`{"properties":{"a":{"type":"string"},"b":{"type":"object","required":["x"]}}}`, `{"a":{"$hidden":{"mac":"x"}},"b":{"$hidden":{}}}`, nil},
+		{`{"properties":{"a":{"type":"string"}},"dependentRequired":{"a":["b"]}}`, `{"a":{"$hidden":{"mac":"x"}}}`, nil},
+		// References.
+		{`{"$id":"https://x.example/s","$ref":"https://x.example/s#/$defs/a","$defs":{"a":{"properties":{"n":{"type":"null"}}}}}`, `{"n":1}`, []string{"type: n is a number, not null"}},
+		{`{"properties":{"n":{"$ref":"#count"}},"definitions":{"c":{"$anchor":"count","type":"integer"}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
+		{`{"properties":{"n":{"$ref":"#/properties/m%7E1/items/0"},"m/":{"items":[{"type":"integer"}]}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"n":{"$ref":"#/definitions/c","minimum":5}},"definitions":{"c":{"type":"integer"}}}`, `{"n":1}`, nil},
+		{`{"properties":{"n":{"$ref":"#/definitions/c","minimum":5}},"definitions":{"c":{"type":"integer"}}}`, `{"n":1}`, []string{"minimum: n is not at least 5"}},
+		{`{"properties":{"tree":{"$ref":"#/$defs/node"}},"$defs":{"node":{"type":"object","properties":{"value":{"type":"integer"},"left":{"$ref":"#/$defs/node"}},"required":["value"]}}}`, `{"tree":{"value":1,"left":{"value":"x","left":{"value":3}}}}`, []string{"type: tree.left.value is a string, not an integer"}},
+		// Catalogues that write out what is not there.
+		{`{"type":"object","properties":{"a":{"type":"string","enum":null,"minLength":null,"items":null,"anyOf":null}},"required":null}`, `{"a":""}`, nil},
+		{`{"properties":{"a":{"format":"date"}}}`, `{"a":"not a date"}`, nil},
+		{`{"properties":{"a":{"pattern":"^(?!x)"}}}`, `{"a":"x"}`, nil},
+	} {
+		s := compiled(t, c.schema)
+		var v Violations
+		args := event.Value{}
+		if c.args != "" {
+			args = value(t, c.args)
+		}
+		s.Validate(args, &v)
+		if got := told(&v); !slices.Equal(got, c.want) {
+			t.Errorf("schema %s\nargs %s\n got %q\nwant %q", c.schema, c.args, got, c.want)
+		}
+		if judged := !strings.Contains(c.args, "$hidden"); v.Unjudged == judged {
+			t.Errorf("schema %s\nargs %s: unjudged is %v", c.schema, c.args, v.Unjudged)
+		}
+	}
+}
+
+func TestHiddenArguments(t *testing.T) {
+	s := compiled(t, flatSchema)
+	var v Violations
+	s.Validate(value(t, `{"$hidden":{"mac":"abc"}}`), &v)
+	if len(v.Found) > 0 || !v.Unjudged {
+		t.Errorf("found %v, unjudged %v", v.Found, v.Unjudged)
+	}
+	v.Reset()
+	s.Validate(value(t, flatArgs), &v)
+	if v.Unjudged || !valid(&v) {
+		t.Errorf("after a reset: found %v, unjudged %v", v.Found, v.Unjudged)
+	}
+}
+
+func TestViolationsAreBounded(t *testing.T) {
+	s := compiled(t, `{"properties":{"l":{"items":{"type":"string"}},"a":{}}}`)
+	var v Violations
+	s.Validate(value(t, `{"l":[`+strings.Repeat("1,", 99)+`1],"b1":1,"b2":1,"b3":1,"b4":1,"b5":1,"b6":1,"b7":1,"b8":1,"b9":1}`), &v)
+	if len(v.Found) != 8 || len(v.Unknown) != 8 || v.More != 93 {
+		t.Errorf("%d found, %d unknown, %d more; want 8, 8, 93", len(v.Found), len(v.Unknown), v.More)
+	}
+	v.Reset()
+	long := strings.Repeat("k", 100_000)
+	s.Validate(value(t, `{"`+long+`":1}`), &v)
+	if n := len(v.Unknown[0].Path); n > 100 {
+		t.Errorf("path of %d bytes", n)
+	}
+	v.Reset()
+	v.AddNotObject()
+	if got := told(&v); !slices.Equal(got, []string{"type: the whole is a string, not an object"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestOutlivesArguments overwrites what schema and arguments were read from.
+func TestOutlivesArguments(t *testing.T) {
+	text := []byte(nestedSchema)
+	x, _ := event.JSONValue(text)
+	s, err := Compile(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(text)
+	args := []byte(strings.Replace(nestedArgs, `"first_name":"Mia"`, `"first_nam\u0065s":7`, 1))
+	x, _ = event.JSONValue(args)
+	var v Violations
+	s.Validate(x, &v)
+	clear(args)
+	if got := told(&v); !slices.Equal(got, []string{"unknown: passengers[0].first_names (first_name) -"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	for name, c := range benches {
+		s := compiled(t, c[0])
+		if s.Fallback() {
+			t.Errorf("%s falls back", name)
+		}
+		args := value(t, c[1])
+		var v Violations
+		s.Validate(args, &v)
+		if got := told(&v); len(got) > 0 {
+			t.Errorf("%s: %q", name, got)
+		}
+		if n := testing.AllocsPerRun(50, func() { v.Reset(); s.Validate(args, &v) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func TestFallback(t *testing.T) {
+	for text, want := range map[string]bool{
+		nestedSchema: false,
+		unionSchema:  false,
+		`{"properties":{"contains":{"type":"string"},"dependencies":{}}}`: false,
+		`{"properties":{"a":{"contains":{}}}}`:                            true,
+		`{"dependentRequired":{}}`:                                        true,
+		`{"propertyNames":{"maxLength":3}}`:                               true,
+		`{"$defs":{"a":{"contains":{}}}}`:                                 false, // nothing refers to it
+	} {
+		if got := compiled(t, text).Fallback(); got != want {
+			t.Errorf("%s: fallback is %v", text, got)
+		}
+	}
+}
+
+func TestUnjudgedPatterns(t *testing.T) {
+	s := compiled(t, `{"properties":{"a":{"pattern":"(?=x)"},"b/c":{"items":{"pattern":"`+strings.Repeat("a?", 3000)+`"}},"d":{"pattern":"ok"}}}`)
+	if got := s.Unjudged(); !slices.Equal(got, []string{"#/properties/a/pattern", "#/properties/b~1c/items/pattern"}) {
+		t.Errorf("%q", got)
+	}
+}
