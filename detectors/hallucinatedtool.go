@@ -42,7 +42,7 @@ var (
 		Threshold: "At once: warning, also where the schema does not set additionalProperties.",
 		Guards:    "additionalProperties true or a schema, patternProperties, and schemas that declare no properties at all accept any.",
 		Source:    "detection.md 4.2 H2; BFCL unexpected_param, ToolScan IAN.",
-		Needs:     facts.NeedSchema | facts.NeedArguments,
+		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	variantStorm = &Rule{
 		Name: "variant_storm", Code: "H3", Family: "repetition", Fault: event.FaultAgent,

@@ -199,6 +199,12 @@ func render(t *testing.T, outs []Output) string {
 			if len(cov) > 0 {
 				fmt.Fprintf(&b, " abstained=%s", strings.Join(cov, ","))
 			}
+			if r.Partial {
+				b.WriteString(" partial")
+			}
+			if r.Rev > 0 {
+				fmt.Fprintf(&b, " rev=%d was=%s", r.Rev, r.Was.Outcome)
+			}
 			b.WriteString("\n")
 		default:
 			t.Fatalf("unknown record %T", o.Record)

@@ -16,7 +16,7 @@ var (
 		Threshold: "At once: warning; error for a tool whose effect is irreversible. One failure a call, about the first violation.",
 		Guards:    "null for an optional parameter is an absent one. Unknown parameters are hallucinated_tool, values of the wrong type that convert without loss are coercible_argument.",
 		Source:    "detection.md 5.2 T1; BFCL missing_required, type_error, value_error; AgentRx invalid invocation.",
-		Needs:     facts.NeedSchema | facts.NeedArguments,
+		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	coercibleArgument = &Rule{
 		Name: "coercible_argument", Code: "T1", Family: "schema", Fault: event.FaultAgent,
@@ -24,7 +24,7 @@ var (
 		Threshold: "At once: info, never more.",
 		Guards:    "As schema_violation.",
 		Source:    "detection.md 5.2 T1 (kind coercible, severity 1).",
-		Needs:     facts.NeedSchema | facts.NeedArguments,
+		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	errorIgnored = &Rule{
 		Name: "error_ignored", Code: "T3a", Family: "claim", Fault: event.FaultAgent,
@@ -40,7 +40,7 @@ var (
 		Threshold: "At once: info. The call counts as failed for every other rule.",
 		Guards:    "Only leading members (error, success: false, status 4xx or 5xx, ...) and texts that begin like an error.",
 		Source:    "detection.md 5.2 T3s; Tools Fail (2406.19228): silent errors are over-trusted.",
-		Needs:     facts.NeedResult,
+		Needs:     facts.NeedPlainResult,
 	}
 )
 

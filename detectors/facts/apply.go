@@ -193,8 +193,10 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 		return
 	}
 	switch {
-	case tool.Schema == nil || cur.Lacks&NeedArguments != 0 && s.Call.Raw.Form == event.Absent || s.Call.Cut.Truncated:
+	case tool.Schema == nil:
 		cur.Lacks |= NeedSchema
+	case s.Call.Cut.Truncated:
+		cur.Lacks |= NeedPlainArguments
 	case s.Call.Raw.Form != event.Absent:
 		cur.Violations.AddNotObject()
 	default:
@@ -202,11 +204,14 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 			w.Counts.Fallbacks++
 		}
 		tool.Schema.Validate(s.Call.Arguments, &cur.Violations)
+		if cur.Violations.Unjudged { // what was found all the same stands
+			t.Task.Missing |= NeedPlainArguments
+		}
 	}
 }
 
-// keys hashes a call: 0 for arguments that are hidden without a mac or cut
-// without a hash, which are equal to nothing.
+// keys hashes a call: 0 for arguments that are cut without a hash, or of which
+// something is hidden without a mac: they are equal to nothing.
 func (w *Workspace) keys(tool *Tool, call *event.Call) (key, shape uint64) {
 	b := w.args[:0]
 	switch {
@@ -222,6 +227,8 @@ func (w *Workspace) keys(tool *Tool, call *event.Call) (key, shape uint64) {
 			return 0, 0
 		}
 		b = append(append(append(append(b, 'm'), h.KID...), 0), h.MAC...)
+	case !canCompare(call.Arguments):
+		return 0, 0
 	case tool.volatile != nil:
 		w.dropFor = tool
 		b = w.canon.Append(b, call.Arguments, w.drop)

@@ -8,14 +8,16 @@ type Needs uint16
 
 // What a rule may need.
 const (
-	NeedBeginning Needs = 1 << iota // the trajectory from its first step on
-	NeedCatalogue                   // the tools that the agent was offered
-	NeedSchema                      // the parameter schema of the called tool
-	NeedArguments                   // arguments that can be compared
-	NeedResult                      // a result that can be compared
-	NeedErrorText                   // an error's type or text
-	NeedMessages                    // readable messages of the agent
-	numNeeds      = iota
+	NeedBeginning      Needs = 1 << iota // the trajectory from its first step on
+	NeedCatalogue                        // the tools that the agent was offered
+	NeedSchema                           // the parameter schema of the called tool
+	NeedArguments                        // arguments that can be compared
+	NeedResult                           // a result that can be compared
+	NeedErrorText                        // an error's type or text
+	NeedMessages                         // readable messages of the agent
+	NeedPlainArguments                   // arguments that can be read, not only compared
+	NeedPlainResult                      // a result that can be read, not only compared
+	numNeeds           = iota
 )
 
 // NeedShape asks for the shape key of calls. It can always be had.
@@ -26,7 +28,7 @@ const NeedBits = int(numNeeds)
 
 var reasons = [numNeeds]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
-	"no_error_text", "no_messages",
+	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -42,6 +44,7 @@ func (n Needs) Reason() string {
 
 var needNames = [numNeeds]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
+	"readable arguments", "readable result",
 }
 
 // String lists the needs for a reader.

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -32,8 +33,11 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 	if c.Result == 0 && !c.Status.Failed() {
 		cur.Lacks |= NeedResult // of a failed call the error counts
 	}
+	if !s.Result.Content.Present() && c.Status == event.StatusOK {
+		cur.Lacks |= NeedPlainResult
+	}
 	if !c.Status.Failed() && saysError(s.Result.Content, &w.text) {
-		c.Status, c.Silent = event.StatusError, true
+		c.Status, c.Silent = event.StatusError, c.Status == event.StatusOK
 	}
 	if c.Status.Failed() {
 		w.fail(owner, c, &s.Result)
@@ -106,7 +110,36 @@ func (w *Workspace) fingerprint(r *event.Result) uint64 {
 		w.text = append(append(append(w.text[:0], h.KID...), 0), h.MAC...)
 		return nonZero(xxhash.Sum64(w.text))
 	}
+	if !canCompare(r.Content) {
+		return 0
+	}
 	return resultFingerprint(r.Content.Raw, &w.masked)
+}
+
+var hiddenMark = []byte(`$hidden"`)
+
+// canCompare reports whether a value that is not hidden itself holds none that
+// is hidden without a mac: such a one is equal to nothing.
+func canCompare(v event.Value) bool {
+	if v.Form < event.Object || !bytes.Contains(v.Raw, hiddenMark) {
+		return true
+	}
+	c := event.NewCursor(v)
+	c.Enter()
+	for c.More() {
+		if v.Form == event.Object {
+			c.Key()
+		}
+		m := c.Value()
+		if m.Form == event.Hidden {
+			if h, ok := event.ParseHidden(m); !ok || len(h.MAC) == 0 {
+				return false
+			}
+		} else if !canCompare(m) {
+			return false
+		}
+	}
+	return true
 }
 
 // fail records the error of a call.
@@ -119,7 +152,7 @@ func (w *Workspace) fail(a *Agent, c *Call, r *event.Result) {
 	if r.Content.Present() {
 		text = r.Content.AppendText(text)
 		text = text[:min(len(text), n+maxText)]
-	} else if n == 0 && c.Status == event.StatusError {
+	} else if c.Result == 0 && n == 0 && c.Status == event.StatusError {
 		cur.Lacks |= NeedErrorText
 	}
 	for i, b := range text[n:] {
@@ -143,6 +176,9 @@ func (w *Workspace) fail(a *Agent, c *Call, r *event.Result) {
 	b := append(w.masked[:0], byte(c.Class))
 	b = append(append(b, text[:n]...), 0)
 	b = appendMaskedError(b, cur.ErrorText)
+	if r.Content.Form == event.Hidden { // the same text has the same mac
+		b = binary.LittleEndian.AppendUint64(b, c.Result)
+	}
 	w.masked = b
 	a.fail(c, nonZero(xxhash.Sum64(b)^c.Tool.hash*0x9e3779b97f4a7c15))
 }
