@@ -46,7 +46,7 @@ vuln: ## known vulnerabilities alone
 
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; $(call tests,Fuzz) | while read -r folder name; do echo "$$folder $$name"; \
-	  $(GO) test $$folder -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); done
+	  $(GO) test $$folder -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; done
 
 bench: ## what a step costs, against one pass of jsonparser.ObjectEach
 	$(GO) run ./internal/bench
