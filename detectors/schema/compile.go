@@ -151,6 +151,8 @@ func (c *compiler) object(n *node, v event.Value, depth int) (*node, error) {
 	}
 	if ref, ok, err := k.reference(); err != nil {
 		return nil, err
+	} else if ref == n && ok {
+		return nil, errorf(n.where, "the schema refers to itself without end")
 	} else if ok {
 		if c.legacy || !k.constrains() {
 			return ref, nil

@@ -165,6 +165,8 @@ func (v *Violations) library(n *node, x event.Value, first int) bool {
 func keywordOf(e *jsonschema.ValidationError) string {
 	path := e.ErrorKind.KeywordPath()
 	switch {
+	case len(path) > 0 && path[0] == "dependency":
+		return "dependencies"
 	case len(path) > 0 && path[0] != "$ref" && path[0] != "allOf":
 		return path[0]
 	case len(e.Causes) > 0:

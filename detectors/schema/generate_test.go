@@ -99,7 +99,7 @@ var (
 type gen struct {
 	*rapid.T
 	foreign bool // use the keywords that are left to the library too
-	nulls   bool // members may be null
+	plain   bool // one schema for each place, no equality; then members may be null
 }
 
 func (g gen) n(lo, hi int) int      { return rapid.IntRange(lo, hi).Draw(g.T, "n") }
@@ -141,7 +141,7 @@ func (g gen) any(depth int) any {
 
 // member is a value that may stand in an object.
 func (g gen) member(x any) any {
-	if x == nil && !g.nulls {
+	if x == nil && !g.plain {
 		return false
 	}
 	return x
@@ -197,14 +197,14 @@ func (g gen) schema(depth int) any {
 	default:
 		add("type", kind)
 	}
-	if g.coin(7) {
+	if g.coin(7) && !g.plain {
 		list := []any{}
 		for range g.n(1, 12) {
 			list = append(list, g.any(1))
 		}
 		add("enum", list)
 	}
-	if g.coin(11) {
+	if g.coin(11) && !g.plain {
 		add("const", g.any(1))
 	}
 	switch kind {
@@ -240,7 +240,7 @@ func (g gen) schema(depth int) any {
 		if g.coin(3) {
 			add("maxItems", g.n(0, 3))
 		}
-		if g.coin(2) {
+		if g.coin(2) && !g.plain {
 			add("uniqueItems", true)
 		}
 		if g.foreign && g.coin(2) {
@@ -254,7 +254,7 @@ func (g gen) schema(depth int) any {
 		if g.coin(2) {
 			add("additionalProperties", g.schema(depth-1))
 		}
-		if g.coin(4) {
+		if g.coin(4) && !g.plain {
 			add("patternProperties", []pair{{pick(g, genPatterns), g.schema(depth - 1)}})
 		}
 		if g.coin(5) {
@@ -275,6 +275,9 @@ func (g gen) schema(depth int) any {
 		if g.foreign && g.coin(3) {
 			add("unevaluatedProperties", g.schema(depth-1))
 		}
+	}
+	if g.plain {
+		return s
 	}
 	if depth > 0 {
 		for _, key := range []string{"allOf", "anyOf", "oneOf"} {

@@ -108,6 +108,10 @@ func TestValidate(t *testing.T) {
 		{`{"properties":{"a":{}},"if":{"properties":{"a":{"const":1}}},"then":{"required":["b"]},"else":{"required":["c"]}}`, `{"a":2}`, []string{"required: c is missing"}},
 		{`{"properties":{"a":{}},"dependentRequired":{"a":["b"]}}`, `{"a":2}`, []string{"dependentRequired: the whole is not what dependentRequired wants"}},
 		{`{"properties":{"l":{"contains":{"type":"integer"}}}}`, `{"l":["x"]}`, []string{"contains: l is not what contains wants"}},
+		{`{"properties":{"a":{},"b":{}},"dependencies":{"a":["b"]}}`, `{"a":2}`, []string{"dependencies: the whole is not what dependencies wants"}},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"format":"ipv4"},"b":{"const":1}},"dependencies":{"a":{"properties":{"b":{"minimum":5}}}}}`, `{"a":"x","b":1}`, []string{"minimum: b is not what minimum wants"}},
+		{`{"properties":{"a":{"type":"string"}},"dependentRequired":{"a":["b"]}}`, `{"a":null}`, nil},
+		{`{"properties":{"l":{"prefixItems":[{"type":"string"}],"unevaluatedItems":false}}}`, `{"l":["a",1]}`, []string{"unevaluatedItems: l[1] is not what unevaluatedItems wants"}},
 		// Places.
 		{nestedSchema, `{"user_id":"u","origin":"A","destination":"B","cabin":"first","flights":[{"flight_number":"H1","date":"d"},{"flight_number":5}],"passengers":[],"payment_methods":[],"total_baggages":0,"nonfree_baggages":0,"insurance":"no"}`, []string{
 			`enum: cabin is not one of "basic_economy", "economy", "business"`,
