@@ -19,11 +19,11 @@ func benchLines() (payload []byte, lines [][]byte) {
 		var line string
 		switch i % 3 {
 		case 0:
-			line = head + fmt.Sprintf(`"kind":"tool_call","usage":{"input_tokens":%d,"output_tokens":87,"cost_usd":0.004215},"call":{"id":"call_%08x","tool":"get_reservation_details","arguments":{"reservation_id":"UM3OG%d","include":["flights","passengers"],"limit":20,"since":"2024-05-08T14:32:07","note":"the customer asks for the status of the refund and wants to know when it arrives","dry_run":false}}}`, 1800+i, i*7919, i%10)
+			line = head + fmt.Sprintf(`"kind":"tool_call","usage":{"input_tokens":%d,"output_tokens":87,"cost_usd":0.004215},"call":{"id":"call_%08x","tool":"get_reservation_details","arguments":{"reservation_id":"UM3OG%d","include":["flights","passengers"],"limit":20,"since":"2024-05-08T14:32:07","note":"asks for the status of the refund and its date","dry_run":false}}}`, 1800+i, i*7919, i%10)
 		case 1:
-			line = head + fmt.Sprintf(`"kind":"tool_result","result":{"call_id":"call_%08x","tool":"get_reservation_details","status":"ok","duration_ms":%d,"content":{"reservation_id":"UM3OG%d","user_id":"omar_rossi_1241","origin":"SEA","destination":"DFW","cabin":"economy","price":117,"nights":0,"insurance":"no","created_at":"2024-05-08T14:32:07","flights":[{"number":"HAT113","price":117.5}]}}}`, (i-1)*7919, 40+i, i%10)
+			line = head + fmt.Sprintf(`"kind":"tool_result","result":{"call_id":"call_%08x","tool":"get_reservation_details","status":"ok","duration_ms":%d,"content":{"reservation_id":"UM3OG%d","user_id":"omar_rossi_1241","origin":"SEA","destination":"DFW","cabin":"economy","price":117,"nights":0,"created_at":"2024-05-08T14:32:07","flights":[{"number":"HAT113","price":117.5}]}}}`, (i-1)*7919, 40+i, i%10)
 		default:
-			line = head + `"kind":"agent_message","usage":{"input_tokens":2412,"output_tokens":187},"text":"I have found the reservation. It has two flights, from Seattle to Dallas on the 26th of May and back on the 28th, for one passenger in economy.\nThe refund of 117 dollars was sent to your gift card, and it arrives in five to seven working days. Is there anything else that I can do for you today?"}`
+			line = head + `"kind":"agent_message","usage":{"input_tokens":2412,"output_tokens":187},"text":"I have found the reservation. It has two flights, from Seattle to Dallas on the 26th of May and back on the 28th, for one passenger in economy.\nThe refund of 117 dollars was sent to your gift card; it arrives in five to seven days."}`
 		}
 		lines = append(lines, []byte(line))
 	}

@@ -19,7 +19,9 @@ const (
 
 // Decoder reads step events from a payload: one JSON object, a JSON array of
 // them, or newline-separated ones. White space and a byte order mark before
-// them are skipped, and so are empty lines. The zero value is ready for Reset.
+// them are skipped, and so are empty lines. An event may be spread over lines,
+// as a pretty-printer leaves it; after one that is broken, each event that
+// follows has to stand on a line of its own. The zero value is ready for Reset.
 //
 // It accepts exactly the JSON that encoding/json accepts, except that invalid
 // UTF-8 is refused, not replaced. Members that it does not know are checked and
@@ -36,6 +38,7 @@ type Decoder struct {
 	index   int // of the next event, while Next runs of this one
 	mode    framing
 
+	strict  bool // no event may be spread over lines any more
 	start   int  // of this event
 	cut     bool // the event is read from the first MaxEvent bytes of more
 	depth   int
@@ -64,7 +67,7 @@ const (
 // long as their payload does: what was unescaped for them is kept until
 // Release. Call that between batches, else scratch space grows without end.
 func (d *Decoder) Reset(payload []byte) {
-	d.payload, d.pos, d.index, d.mode = payload, 0, 0, fresh
+	d.payload, d.pos, d.index, d.mode, d.strict = payload, 0, 0, fresh, false
 }
 
 // Release takes back the scratch space of all steps that were decoded so far;
@@ -103,6 +106,7 @@ func (d *Decoder) Next(s *Step) error {
 		return io.EOF
 	}
 	d.start, d.cut = i, false
+	b = d.within()
 	if most := d.maxEvent(); len(b)-i > most {
 		b, d.cut = b[:i+most], true
 	}
@@ -205,34 +209,53 @@ func (d *Decoder) endLine(i int) int {
 
 // recover moves to where the next event begins after one that was refused.
 func (d *Decoder) recover() {
-	b := d.payload
+	refused := d.err
+	defer func() { d.err = refused }()
+	b := d.within()
+	d.cut = false
+	// It may be good JSON and no more than a bad event.
+	end := d.skip(b, d.start, 1, "")
 	if d.mode == array {
-		// The element may be good JSON and no more than a bad event.
-		d.cut = false
-		d.pos = d.skip(b, d.start, 1, "")
-		d.mode = inside
-		if d.pos < 0 {
+		d.pos, d.mode = end, inside
+		if end < 0 {
 			d.mode = ended
 		}
 		return
 	}
+	if end >= 0 {
+		if end = d.endLine(end); end >= 0 {
+			d.pos = end
+			return
+		}
+	}
+	b = d.payload
 	n := bytes.IndexByte(b[d.start:], '\n')
 	if n < 0 {
 		d.pos = len(b)
 		return
 	}
-	line := bytes.TrimRight(b[d.start:d.start+n], " \t\r")
 	d.pos = d.start + n
 	// An event that is not whole at the end of its line was cut off there, or is
-	// spread over many: the next begins where an object opens a line.
-	if line[0] == '{' && line[len(line)-1] != '}' {
-		n := bytes.Index(b[d.pos:], []byte("\n{"))
-		if n < 0 {
+	// spread over many: the next begins where an object opens a line. Nobody
+	// gets to read on over line after line like this again.
+	if line := bytes.TrimRight(b[d.start:d.pos], " \t\r"); line[0] == '{' && line[len(line)-1] != '}' {
+		d.strict = true
+		if n := bytes.Index(b[d.pos:], []byte("\n{")); n >= 0 {
+			d.pos += n
+		} else {
 			d.pos = len(b)
-			return
 		}
-		d.pos += n
 	}
+}
+
+// within gives the payload up to where this event has to end at the latest.
+func (d *Decoder) within() []byte {
+	if d.strict {
+		if n := bytes.IndexByte(d.payload[d.start:], '\n'); n >= 0 {
+			return d.payload[:d.start+n]
+		}
+	}
+	return d.payload
 }
 
 // key reads the key at i and what follows up to its value: its name, the first

@@ -92,9 +92,9 @@ func appendUnescaped(dst, s []byte) []byte {
 		dst = append(dst, s[:i]...)
 		s = s[i:]
 		// Escapes like company: JSON inside a string has one at each quote.
-		for len(s) > 1 && s[0] == '\\' {
-			if c := plainEscapes[s[1]]; c != 0 {
-				dst = append(dst, c)
+		for len(s) > 0 && s[0] == '\\' {
+			if len(s) > 1 && plainEscapes[s[1]] != 0 {
+				dst = append(dst, plainEscapes[s[1]])
 				s = s[2:]
 				continue
 			}

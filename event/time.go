@@ -26,7 +26,7 @@ const (
 	maxNanos   = 854775807 // in the last second
 )
 
-// parseTime reads an RFC 3339 time as time.Time.UnmarshalText does, in Unix
+// parseTime reads an RFC 3339 time with capital T and Z, in Unix
 // nanoseconds. Digits beyond nanoseconds are dropped.
 func parseTime(b []byte) (ns int64, fault timeFault) {
 	ns, n, fault := scanTime(b)
