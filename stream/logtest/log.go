@@ -74,15 +74,25 @@ func open(t *testing.T, l Log, from int64) stream.Log {
 }
 
 // filled opens the log and has the values appended, while it is read if it can
-// be.
-func filled(t *testing.T, l Log, vs [][]byte) stream.Log {
+// be. The test calls wait before it ends.
+func filled(t *testing.T, l Log, vs [][]byte) (log stream.Log, wait func()) {
 	t.Helper()
 	if l.Static {
 		l.Append(t, vs...)
-		return open(t, l, 0)
+		return open(t, l, 0), func() {}
 	}
-	go l.Append(t, vs...)
-	return open(t, l, 0)
+	wait = background(func() { l.Append(t, vs...) })
+	return open(t, l, 0), wait
+}
+
+// background runs f, and gives what waits for its end.
+func background(f func()) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return func() { <-done }
 }
 
 // read reads n records, at most batch at a time, and copies them.
@@ -117,7 +127,9 @@ func wantValues(t *testing.T, recs []stream.Record, want [][]byte) {
 
 func logOrder(t *testing.T, l Log) {
 	const n = 3000
-	recs := read(t, filled(t, l, values(0, n)), n, 256)
+	log, wait := filled(t, l, values(0, n))
+	recs := read(t, log, n, 256)
+	wait()
 	wantValues(t, recs, values(0, n))
 	for i, r := range recs {
 		if i > 0 && r.Offset <= recs[i-1].Offset {
@@ -157,7 +169,7 @@ func logPositions(t *testing.T, l Log) {
 
 func logValuesLast(t *testing.T, l Log) {
 	const n = 500
-	log := filled(t, l, values(0, n))
+	log, wait := filled(t, l, values(0, n))
 	for got := 0; got < n; {
 		dst := make([]stream.Record, 100)
 		m, err := log.Read(t.Context(), dst)
@@ -167,6 +179,7 @@ func logValuesLast(t *testing.T, l Log) {
 		wantValues(t, dst[:m], values(got, got+m))
 		got += m
 	}
+	wait()
 }
 
 func logLarge(t *testing.T, l Log) {
@@ -175,7 +188,9 @@ func logLarge(t *testing.T, l Log) {
 		return append(v, '"', '}')
 	}
 	want := [][]byte{value(0), big(l.MaxValue), value(1), big(l.MaxValue - 1), value(2)}
-	wantValues(t, read(t, filled(t, l, want), len(want), 3), want)
+	log, wait := filled(t, l, want)
+	wantValues(t, read(t, log, len(want), 3), want)
+	wait()
 }
 
 func logWaits(t *testing.T, l Log) {
@@ -207,8 +222,9 @@ func logContext(t *testing.T, l Log) {
 		t.Fatalf("Read gave %v", err)
 	}
 	// Nothing was lost by it.
-	go l.Append(t, value(0), value(1))
+	wait := background(func() { l.Append(t, value(0), value(1)) })
 	wantValues(t, read(t, log, 2, 1), values(0, 2))
+	wait()
 }
 
 func logClose(t *testing.T, l Log) {
@@ -239,18 +255,16 @@ func logEnd(t *testing.T, l Log) {
 	if l.End == nil {
 		t.Skip("has no end")
 	}
-	var log stream.Log
-	if l.Static {
+	fill := func() {
 		l.Append(t, values(0, 3)...)
 		l.End(t)
-		log = open(t, l, 0)
-	} else {
-		log = open(t, l, 0)
-		go func() {
-			l.Append(t, values(0, 3)...)
-			l.End(t)
-		}()
 	}
+	if l.Static {
+		fill()
+	} else {
+		defer background(fill)()
+	}
+	log := open(t, l, 0)
 	wantValues(t, read(t, log, 3, 2), values(0, 3))
 	for range 2 {
 		if n, err := log.Read(t.Context(), make([]stream.Record, 1)); n != 0 || !errors.Is(err, io.EOF) {

@@ -1,0 +1,212 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"misstep/stream"
+)
+
+const (
+	// DefaultListen is where the embedded server takes connections.
+	DefaultListen = "127.0.0.1:4222"
+	// DefaultSyncInterval is how long the embedded server may hold back the
+	// fsync of what it acknowledged: what a power failure can lose. The end of
+	// the process, however it comes, loses nothing.
+	DefaultSyncInterval = time.Second
+	// MaxPayload is the size in bytes of the largest message that the embedded
+	// server takes: a step message of 1 MiB and its headers, with room.
+	MaxPayload = 2 << 20
+
+	readyTimeout = 10 * time.Second
+)
+
+// EmbeddedOptions say how the embedded server runs. Dir is required.
+type EmbeddedOptions struct {
+	Dir string // data folder
+	// Listen is a loopback address, host:port; empty is DefaultListen, port 0
+	// a free one.
+	Listen string
+	// SyncInterval is the time between fsyncs, 0 is DefaultSyncInterval.
+	SyncInterval time.Duration
+	// SyncAlways has every message synced before it is acknowledged.
+	SyncAlways bool
+	// MaxStore bounds the disk space in bytes; 0 is three quarters of what is
+	// free.
+	MaxStore int64
+	// Logger takes the server's warnings and errors, and its notices as debug.
+	// The zero value is silent.
+	Logger zerolog.Logger
+}
+
+// AddrInUseError says that another process listens at the address.
+type AddrInUseError struct {
+	Addr   string
+	Holder string // name and process of who listens, empty when it is not known
+}
+
+// Error names the address and who has it.
+func (e *AddrInUseError) Error() string {
+	if e.Holder == "" {
+		return fmt.Sprintf("address %s is in use by another process", e.Addr)
+	}
+	return fmt.Sprintf("address %s is in use by %s", e.Addr, e.Holder)
+}
+
+// Embedded is a NATS server with JetStream within this process.
+type Embedded struct {
+	opts   EmbeddedOptions
+	folder *stream.Folder
+	server *server.Server
+	close  sync.Once
+	err    error
+}
+
+// StartEmbedded starts the server on the data folder, which this process then
+// holds alone. The error is an *AddrInUseError, a *stream.FolderInUseError or a
+// *stream.FolderVersionError where it is one of those.
+func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
+	if opts.Listen == "" {
+		opts.Listen = DefaultListen
+	}
+	if opts.SyncInterval == 0 {
+		opts.SyncInterval = DefaultSyncInterval
+	}
+	host, port, err := loopback(opts.Listen)
+	if err != nil {
+		return nil, err
+	}
+	// The folder first: whoever has it usually has the address as well, and
+	// knows more of itself.
+	folder, err := stream.LockFolder(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := startServer(opts, host, port)
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return &Embedded{opts: opts, folder: folder, server: srv}, nil
+}
+
+func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, error) {
+	if err := free(host, port); err != nil {
+		return nil, err
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	srv, err := server.NewServer(&server.Options{
+		ServerName:             "misstep",
+		Host:                   host,
+		Port:                   port,
+		NoSigs:                 true, // signals are the program's
+		JetStream:              true,
+		StoreDir:               opts.Dir,
+		JetStreamMaxStore:      opts.MaxStore,
+		SyncInterval:           opts.SyncInterval,
+		SyncAlways:             opts.SyncAlways,
+		MaxPayload:             MaxPayload,
+		DisableJetStreamBanner: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	log := &serverLog{log: opts.Logger}
+	srv.SetLoggerV2(log, false, false, false)
+	srv.Start()
+	err = log.fatal()
+	if err == nil && !srv.ReadyForConnections(readyTimeout) {
+		err = fmt.Errorf("not ready after %v", readyTimeout)
+	}
+	if err == nil && !srv.JetStreamEnabled() {
+		err = errors.New("JetStream did not start")
+	}
+	if err == nil {
+		err = log.fatal()
+	}
+	if err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		if in := free(host, max(port, 0)); in != nil {
+			return nil, in // taken since we looked
+		}
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	return srv, nil
+}
+
+// loopback takes an address apart and refuses one that others can reach.
+func loopback(listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: want host:port, such as %s: %w", listen, DefaultListen, err)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("listen address %q: %q is no port, want 0 to 65535", listen, text)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", 0, fmt.Errorf("listen address %q can be reached from other machines, and the embedded server knows no authentication: use a loopback address such as %s, or run a NATS server of your own and connect to that", listen, DefaultListen)
+	}
+	return host, port, nil
+}
+
+// free says whether the address can be listened at.
+func free(host string, port int) error {
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
+	l, err := net.Listen("tcp", addr)
+	if err == nil {
+		return l.Close()
+	}
+	if errors.Is(err, errAddrInUse) {
+		return &AddrInUseError{Addr: addr, Holder: portHolder(port)}
+	}
+	return fmt.Errorf("embedded NATS server: %w", err)
+}
+
+// Addr is where the server takes connections from outside.
+func (e *Embedded) Addr() string { return e.server.Addr().String() }
+
+// URL is the same for a client.
+func (e *Embedded) URL() string { return "nats://" + e.Addr() }
+
+// Ownership is the data folder's: no other process can read its partitions.
+func (e *Embedded) Ownership() stream.Ownership { return e.folder }
+
+// Connect gives a connection within the process, for its caller to close. name
+// shows in the server's monitoring.
+func (e *Embedded) Connect(name string) (*nats.Conn, error) {
+	log := e.opts.Logger
+	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Name(name), nats.MaxReconnects(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			ev := log.Warn().Err(err).Str("connection", name)
+			if sub != nil {
+				ev = ev.Str("subject", sub.Subject)
+			}
+			ev.Msg("NATS client")
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
+	}
+	return nc, nil
+}
+
+// Close stops the server, after which all that it acknowledged is on disk, and
+// gives up the folder. Connections end.
+func (e *Embedded) Close() error {
+	e.close.Do(func() {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+		e.err = e.folder.Close()
+	})
+	return e.err
+}
