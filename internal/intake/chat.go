@@ -206,7 +206,10 @@ func (c *Chat) begin(k event.Kind) {
 	c.seq++
 }
 
-func (c *Chat) put() error { return c.emit(&c.step) }
+func (c *Chat) put() error {
+	Cut(&c.step)
+	return c.emit(&c.step)
+}
 
 // message is one element of messages.
 type message struct {

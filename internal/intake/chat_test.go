@@ -76,3 +76,16 @@ func TestChat(t *testing.T) {
 		}
 	}
 }
+
+func TestChatCutsWhatIsLong(t *testing.T) {
+	long := strings.Repeat("x", 2<<20)
+	steps, refused := read(t, `{"id":"a","messages":[{"role":"user","content":"`+long+`"},`+
+		`{"role":"assistant","content":null,"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":\"`+long+`\"}"}}]},`+
+		`{"role":"tool","tool_call_id":"c","content":[{"type":"text","text":"`+long+`"}]}]}`)
+	if refused != "" {
+		t.Error(refused)
+	}
+	if n := strings.Count(steps, `"truncated":true`); n != 3 || len(steps) > 4*MaxField {
+		t.Errorf("%d of 3 steps are cut, %d bytes in all", n, len(steps))
+	}
+}
