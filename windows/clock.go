@@ -119,14 +119,10 @@ func sub(a, b int64) int64 {
 	return math.MaxInt64
 }
 
-// add is a + b, and the nearest int64 where that does not fit.
+// add is a + b for b >= 0, and the greatest int64 where that does not fit.
 func add(a, b int64) int64 {
-	switch c := a + b; {
-	case b > 0 && c < a:
-		return math.MaxInt64
-	case b < 0 && c > a:
-		return math.MinInt64
-	default:
+	if c := a + b; c >= a {
 		return c
 	}
+	return math.MaxInt64
 }

@@ -3,7 +3,9 @@ package windows
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -137,6 +139,87 @@ func TestDeadlinesLaterIsFree(t *testing.T) {
 		slot, at, ok := d.Next(200_000)
 		if want := 10 + 99_900 + i; !ok || at != want || slot != uint32(i) {
 			t.Fatalf("slot %d at %d, %v; want %d at %d", slot, at, ok, i, want)
+		}
+	}
+}
+
+// TestDeadlinesWithinTies fires many slots that are due at the same times, and
+// moves some of them, earlier, later and to the same time, before it is their
+// turn.
+func TestDeadlinesWithinTies(t *testing.T) {
+	key := func(slot uint32) []byte { return []byte{byte(slot * 37 % 29)} }
+	rng := rand.New(rand.NewPCG(3, 5))
+	for round := range 3000 {
+		d, m := NewDeadlines(key), dueModel{}
+		arm := func(lo, hi int) {
+			slot, at := rng.Uint32N(29), int64(lo+rng.IntN(hi-lo+1))
+			d.Arm(slot, at)
+			m[slot] = at
+		}
+		for range 20 {
+			arm(0, 3)
+		}
+		for n := 0; ; n++ {
+			slot, at, ok := d.Next(3)
+			wantSlot, wantAt, want := m.next(key, 3)
+			if slot != wantSlot || at != wantAt || ok != want {
+				t.Fatalf("round %d, %d fired: %d at %d %v, want %d at %d %v", round, n, slot, at, ok, wantSlot, wantAt, want)
+			}
+			if !ok {
+				break
+			}
+			switch n := rng.IntN(100 + n); {
+			case n < 20:
+				arm(0, 6)
+			case n < 30:
+				slot := rng.Uint32N(29)
+				d.Disarm(slot)
+				delete(m, slot)
+			case n < 40: // the deadline that is being fired, for one that has had its turn or not
+				slot := rng.Uint32N(29)
+				d.Arm(slot, at)
+				m[slot] = at
+			}
+		}
+		for slot, at := range m {
+			if d.At(slot) != at {
+				t.Fatalf("round %d: slot %d has %d left, want %d", round, slot, d.At(slot), at)
+			}
+		}
+	}
+}
+
+// TestDeadlinesPruneInOrder drops most entries and then fires the rest.
+func TestDeadlinesPruneInOrder(t *testing.T) {
+	d, m := NewDeadlines(func(s uint32) []byte { return binary.BigEndian.AppendUint32(nil, s) }), dueModel{}
+	rng := rand.New(rand.NewPCG(7, 7))
+	const n = 500
+	for at := int64(100_000); at > 90_000; at -= rng.Int64N(20) {
+		slot := rng.Uint32N(n)
+		d.Arm(slot, at)
+		m[slot] = at
+		if slot%3 == 0 { // later again, which leaves its entry early
+			d.Arm(slot, at+rng.Int64N(5000))
+			m[slot] = d.At(slot)
+		}
+	}
+	for range 5 * n {
+		slot := rng.Uint32N(n)
+		d.Disarm(slot)
+		delete(m, slot)
+		if slot%2 == 0 {
+			d.Arm(slot, 80_000-rng.Int64N(5000))
+			m[slot] = d.At(slot)
+		}
+	}
+	for {
+		slot, at, ok := d.Next(200_000)
+		wantSlot, wantAt, want := m.next(d.key, 200_000)
+		if slot != wantSlot || at != wantAt || ok != want {
+			t.Fatalf("%d at %d %v, want %d at %d %v", slot, at, ok, wantSlot, wantAt, want)
+		}
+		if !ok {
+			break
 		}
 	}
 }

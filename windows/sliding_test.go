@@ -3,6 +3,7 @@ package windows
 import (
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -78,6 +79,20 @@ func TestSlidingAgainstList(t *testing.T) {
 			},
 		})
 	})
+}
+
+func TestSlidingBucketsStop(t *testing.T) {
+	s, _ := NewSliding(30, 10)
+	s.Add(5, 1)
+	s.Add(15, 2)
+	var got []int64
+	for number, count := range s.Buckets() {
+		got = append(got, number, count)
+		break
+	}
+	if !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("first bucket %d", got)
+	}
 }
 
 func TestSlidingRefusesSizes(t *testing.T) {

@@ -79,7 +79,19 @@ func (m *storeModel) batch(t *rapid.T) {
 		out[i] = new(int) // must be overwritten
 	}
 	m.store.GetBatch(hashes, keys, out)
+	slots := make([]uint32, n)
+	m.store.SlotBatch(hashes, keys, slots)
 	for i, key := range keys {
+		want, there := m.slot[string(key)]
+		if !there {
+			want = NoSlot
+		}
+		if slots[i] != want {
+			t.Fatalf("batch %d, key %q: slot %d, want %d", i, key, slots[i], want)
+		}
+		if slot, ok := m.store.Slot(hashes[i], key); slot != want || ok != there {
+			t.Fatalf("key %q: slot %d %v, want %d", key, slot, ok, want)
+		}
 		if out[i] != m.at[string(key)] {
 			t.Fatalf("batch %d, key %q: %v, want %v", i, key, out[i], m.at[string(key)])
 		}
@@ -138,8 +150,8 @@ func TestStoreBoundsHostileHashes(t *testing.T) {
 		}
 		*s.At(slot) = i
 	}
-	if s.used > 2*maxTwins {
-		t.Errorf("%d places of the table taken by two tags", s.used)
+	if s.used != 2*maxTwins {
+		t.Errorf("%d places of the table taken by two tags, want %d", s.used, 2*maxTwins)
 	}
 	for i := 0; i < n; i += 2 {
 		if !s.Delete(hash(i), key(i)) {
