@@ -243,8 +243,8 @@ func TestStoppedAndStartedAgainEachOutputOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer log.Close()
-			results := &upTo{Results: NewResults(nc), left: stopAt - len(readResults(t, nc)), stop: cancel}
-			if err := runCounter(ctx, log, results, e.Ownership(), nil); !errors.Is(err, context.Canceled) {
+			out := &upTo{Results: results(nc), left: stopAt - len(readResults(t, nc)), stop: cancel}
+			if err := runCounter(ctx, log, out, e.Ownership(), nil); !errors.Is(err, context.Canceled) {
 				t.Fatalf("Run gave %v", err)
 			}
 			if err := sameOutputs(readResults(t, nc), want[:stopAt]); err != nil {

@@ -68,7 +68,7 @@ func TestTheLogGoesOnAfterTheServerWasAway(t *testing.T) {
 	problems := 0
 	l := openLog(t, nc, LogOptions{OnError: func(error) { problems++ }})
 	readNumbers(t, l, 0, 100)
-	r := NewResults(nc)
+	r := results(nc)
 	out := func(i int) []stream.Output {
 		return []stream.Output{{Topic: stream.Tasks, Origin: stream.Origin{Source: "s", Offset: int64(i)}, Value: fmt.Append(nil, i)}}
 	}
@@ -130,7 +130,7 @@ func TestAClosedConnectionEndsTheLog(t *testing.T) {
 
 func TestAnAnswerThatDidNotComeIsNoReasonToWriteTwice(t *testing.T) {
 	nc := connect(t, embedded(t, t.TempDir()))
-	r := NewResults(nc)
+	r := results(nc)
 	out := func(i int) stream.Output {
 		return stream.Output{Topic: stream.Tasks, Origin: stream.Origin{Source: "s", Offset: int64(i)}, Value: fmt.Append(nil, i)}
 	}

@@ -35,8 +35,9 @@ const (
 //
 // Its methods may be called by any goroutine, but an Append holds up others.
 type Results struct {
-	nc    *nats.Conn
-	owner string
+	nc      *nats.Conn
+	owner   string
+	timeout time.Duration // of an answer
 
 	mu     sync.Mutex
 	fences map[place]*fence
@@ -71,7 +72,7 @@ func percent(s string) string {
 // NewResults makes an owner of its own on the stream, which EnsureResults has
 // made.
 func NewResults(nc *nats.Conn) *Results {
-	return &Results{nc: nc, owner: nuid.Next(), fences: map[place]*fence{}}
+	return &Results{nc: nc, owner: nuid.Next(), timeout: answerTimeout, fences: map[place]*fence{}}
 }
 
 // Fence takes a partition over: it writes its fence in this owner's name.
@@ -264,7 +265,7 @@ type pubAck struct {
 }
 
 func (r *Results) request(ctx context.Context, msg *nats.Msg) (*pubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	resp, err := r.nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
@@ -295,7 +296,7 @@ func (r *Results) readFence(ctx context.Context, p place) (*fence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read fence %s: %w", subject, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	resp, err := r.nc.RequestWithContext(ctx, apiMessageGet+ResultsStream, req)
 	if err != nil {
