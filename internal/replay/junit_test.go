@@ -50,3 +50,16 @@ func TestJUnit(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestJUnitFailsFromWarning(t *testing.T) {
+	j := &JUnit{}
+	j.failure(&event.Failure{ID: "1", Labels: event.Labels{TrajectoryID: "a"}, Severity: event.Warning})
+	j.failure(&event.Failure{ID: "2", Labels: event.Labels{TrajectoryID: "b"}, Severity: event.Info})
+	var b bytes.Buffer
+	if err := j.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), `tests="2" failures="1"`) {
+		t.Error(b.String())
+	}
+}
