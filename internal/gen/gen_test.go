@@ -259,7 +259,7 @@ func TestTruth(t *testing.T) {
 	runs := map[string]*run{}
 	var found []gen.Truth
 	seen := map[string]bool{}
-	g := gen.New(gen.Options{Seed: 5, Trajectories: 200, Steps: 300_000})
+	g := gen.New(gen.Options{Seed: 5, Trajectories: 200, Steps: 150_000})
 	for line, ok := g.Next(); ok; line, ok = g.Next() {
 		s := parse(t, line)
 		r := runs[s.TID]
