@@ -6,11 +6,11 @@ import (
 )
 
 // UnmarshalFailure reads a failure event. Fields that it does not know are
-// ignored. It allocates: it is for those who follow the results.
+// ignored, and an unknown value of an enumeration reads as unknown. It
+// allocates: it is for those who follow the results.
 func UnmarshalFailure(data []byte) (*Failure, error) {
 	var w struct {
 		jsonLabels
-		V          *int64      `json:"v"`
 		ID         string      `json:"id"`
 		Rev        int         `json:"rev"`
 		Class      string      `json:"class"`
@@ -43,7 +43,8 @@ func UnmarshalFailure(data []byte) (*Failure, error) {
 		} `json:"detector"`
 		Ruleset string `json:"ruleset"`
 	}
-	if err := unmarshal(data, "failure", &w, &w.V); err != nil {
+	if err := unmarshal(data, "failure", &w, "id", "rev", "trajectory_id", "class", "rule", "severity", "fault",
+		"confidence", "state", "count", "message", "wasted", "detector"); err != nil {
 		return nil, err
 	}
 	f := &Failure{
@@ -76,12 +77,11 @@ func UnmarshalFailure(data []byte) (*Failure, error) {
 func UnmarshalTask(data []byte) (*TaskRecord, error) {
 	var w struct {
 		jsonLabels
-		V         *int64       `json:"v"`
 		Type      string       `json:"type"`
 		ID        string       `json:"id"`
 		Rev       int          `json:"rev"`
 		Was       *jsonVerdict `json:"was"`
-		Now       *jsonVerdict `json:"now"`
+		Now       jsonVerdict  `json:"now"`
 		Steps     int64        `json:"steps"`
 		CostUSD   json.Number  `json:"cost_usd"`
 		Tokens    int64        `json:"tokens"`
@@ -107,14 +107,12 @@ func UnmarshalTask(data []byte) (*TaskRecord, error) {
 		} `json:"coverage"`
 		Time jsonTime `json:"time"`
 	}
-	if err := unmarshal(data, "task record", &w, &w.V); err != nil {
+	if err := unmarshal(data, "task record", &w, "type", "id", "rev", "now", "trajectory_id", "steps", "cost_usd",
+		"tokens", "wall_ms", "active_ms"); err != nil {
 		return nil, err
 	}
 	if w.Type != "task" {
 		return nil, fmt.Errorf("task record: type: want task, found %q", w.Type)
-	}
-	if w.Now == nil {
-		return nil, fmt.Errorf("task record: now: want an object, found none")
 	}
 	t := &TaskRecord{
 		ID: w.ID, Rev: w.Rev, Now: w.Now.verdict(), Labels: Labels(w.jsonLabels),
@@ -184,13 +182,23 @@ func orNone(n *int64) int64 {
 	return *n
 }
 
-// unmarshal reads a record of version 1 into w; v is where its version stands.
-func unmarshal(data []byte, what string, w any, v **int64) error {
-	if err := json.Unmarshal(data, w); err != nil {
+// unmarshal reads a record of version 1 into w. The fields named have to be
+// there.
+func unmarshal(data []byte, what string, w any, required ...string) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if *v != nil && **v != 1 {
-		return fmt.Errorf("%s: v: want 1, found %d", what, **v)
+	for _, name := range append(required, "v") {
+		if m := members[name]; len(m) == 0 || string(m) == "null" {
+			return fmt.Errorf("%s: %s: want a value, found none", what, name)
+		}
+	}
+	if v, ok := parseInt(members["v"]); !ok || v != 1 {
+		return fmt.Errorf("%s: v: want 1, found another version", what)
+	}
+	if err := json.Unmarshal(data, w); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
