@@ -31,13 +31,11 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 	emit(taskOutput(r))
 }
 
-// taskName is what tells the tasks of a trajectory apart: the producer's id,
-// else a running number.
+// taskName is what tells the tasks of a trajectory apart: the producer's id and
+// a running number, since a step that comes after its task's end opens another
+// task of the same id.
 func taskName(f *facts.Trajectory) string {
-	if f.Labels.TaskID != "" {
-		return f.Labels.TaskID
-	}
-	return "#" + strconv.FormatInt(f.Task.Number, 10)
+	return f.Labels.TaskID + "#" + strconv.FormatInt(f.Task.Number, 10)
 }
 
 // verdict is the outcome that counts. What an agent says of itself is never
