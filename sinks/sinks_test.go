@@ -64,10 +64,11 @@ func TestQueue(t *testing.T) {
 
 // recorder is a sink that remembers, and waits where a test wants it to.
 type recorder struct {
-	ids   []string
-	wait  chan struct{} // nil: do not wait
-	err   error
-	ended bool // a Write saw its context end
+	ids    []string
+	writes int
+	wait   chan struct{} // nil: do not wait
+	err    error
+	ended  bool // a Write saw its context end
 }
 
 func (r *recorder) Name() string { return "recorder" }
@@ -81,6 +82,7 @@ func (r *recorder) Write(ctx context.Context, records []sinks.Record) error {
 			return ctx.Err()
 		}
 	}
+	r.writes++
 	for _, rec := range records {
 		if f, ok := rec.Value.(*event.Failure); ok {
 			r.ids = append(r.ids, f.ID)
@@ -121,6 +123,9 @@ func TestQueueSkips(t *testing.T) {
 		}
 		if len(inner.ids) != 11 || inner.ids[10] != sinktest.Failure(10).ID {
 			t.Errorf("the sink holds %q", inner.ids)
+		}
+		if inner.writes != 2 {
+			t.Errorf("%d writes, want 2: what waits goes at once", inner.writes)
 		}
 	})
 }

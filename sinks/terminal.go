@@ -22,7 +22,7 @@ type TerminalOptions struct {
 
 // TerminalOptionsFor fits the options to what w is: colour and width for a
 // terminal, neither for anything else. The environment variable NO_COLOR, when
-// it is not empty, takes the colour away.
+// it is not empty, takes the colour away; COLUMNS sets the width.
 func TerminalOptionsFor(w io.Writer, getenv func(string) string) TerminalOptions {
 	f, ok := w.(*os.File)
 	if !ok || !isatty.IsTerminal(f.Fd()) {

@@ -9,12 +9,9 @@ import (
 
 // clean makes foreign text safe to print on one line of a terminal: what is
 // not printable (control characters, escape sequences, line breaks, marks that
-// turn the writing direction, broken UTF-8) is shown as an escape. It looks at
-// no more than is needed to fill width columns, 0 for all.
+// turn the writing direction, broken UTF-8) is shown as an escape. What is
+// longer than width columns is cut, and not looked at.
 func clean(s string, width int) string {
-	if width <= 0 && plainASCII(s) {
-		return s
-	}
 	var b strings.Builder
 	used, marks := 0, 0
 	for i := 0; i < len(s); {
@@ -41,7 +38,7 @@ func clean(s string, width int) string {
 		} else {
 			marks = 0
 		}
-		if width > 0 && used+w > width {
+		if used+w > width {
 			return ellipsis(b.String(), width)
 		}
 		used += w
@@ -71,40 +68,40 @@ func ellipsis(s string, width int) string {
 	return s + "..."
 }
 
-func plainASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
 // runeWidth is how many columns a printable rune takes. Where terminals differ
 // it takes the larger, so that a line rather ends early than wraps.
 func runeWidth(r rune) int {
 	switch {
-	case r < 0x300:
-		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return 0
-	case r >= 0x1100 && (r <= 0x115f || // Hangul syllables' first letters
-		r >= 0x231a && r <= 0x23ff || // clocks and buttons
-		r >= 0x25fd && r <= 0x27bf || // symbols that have an emoji form
-		r >= 0x2b1b && r <= 0x2b55 ||
-		r >= 0x2e80 && r <= 0xa4cf && r != 0x303f || // CJK
-		r >= 0xa960 && r <= 0xa97c ||
-		r >= 0xac00 && r <= 0xd7a3 || // Hangul
-		r >= 0xf900 && r <= 0xfaff || // CJK compatibility
-		r >= 0xfe10 && r <= 0xfe6f ||
-		r >= 0xff00 && r <= 0xff60 || // full width
-		r >= 0xffe0 && r <= 0xffe6 ||
-		r >= 0x16fe0 && r <= 0x18cff ||
-		r >= 0x1aff0 && r <= 0x1b2fb ||
-		r >= 0x1f000): // emoji, CJK extensions
+	case unicode.Is(wide, r):
 		return 2
 	}
 	return 1
+}
+
+// wide is what takes two columns: the scripts of East Asia, full width forms,
+// and what is shown as a picture.
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x1100, Hi: 0x115f, Stride: 1}, // Hangul syllables' first letters
+		{Lo: 0x231a, Hi: 0x23ff, Stride: 1}, // clocks and buttons
+		{Lo: 0x25fd, Hi: 0x27bf, Stride: 1}, // symbols that have a picture
+		{Lo: 0x2b1b, Hi: 0x2b55, Stride: 1},
+		{Lo: 0x2e80, Hi: 0x303e, Stride: 1}, // CJK
+		{Lo: 0x3040, Hi: 0xa4cf, Stride: 1},
+		{Lo: 0xa960, Hi: 0xa97c, Stride: 1}, // Hangul
+		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1},
+		{Lo: 0xf900, Hi: 0xfaff, Stride: 1}, // CJK compatibility
+		{Lo: 0xfe10, Hi: 0xfe6f, Stride: 1},
+		{Lo: 0xff00, Hi: 0xff60, Stride: 1}, // full width
+		{Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x16fe0, Hi: 0x18cff, Stride: 1},
+		{Lo: 0x1aff0, Hi: 0x1b2fb, Stride: 1},
+		{Lo: 0x1f000, Hi: 0x3ffff, Stride: 1}, // pictures, CJK extensions
+	},
 }
 
 // columns is how many columns printable text takes.
