@@ -46,7 +46,9 @@ func shown() []sinks.Record {
 		}),
 		{Value: &event.DeadLetter{Time: 1_700_000_000_000_000_000, Source: "AGENT_STEPS", Offset: 12, Index: 3, Reason: "type", Field: "call.tool", Message: `found 7, want a string`}},
 		{Value: &event.TaskRecord{}},
-		edit(func(f *event.Failure) { f.TrajectoryID, f.Message = "e\u0301\u0302\u0303\u0304x", "\U0001F600\U0001F600 \uAC00" }),
+		edit(func(f *event.Failure) {
+			f.TrajectoryID, f.Message = "e\u0301\u0302\u0303\u0304x", "\U0001F600\U0001F600 \uAC00"
+		}),
 	}
 }
 
