@@ -269,11 +269,39 @@ func TestMillionths(t *testing.T) {
 	}
 }
 
-func TestErrorsAreBounded(t *testing.T) {
-	var b strings.Builder
-	for range 1000 {
-		b.WriteString("tools:\n")
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"idle", "idle", 0},
+		{"idel", "idle", 1},
+		{"ab", "ba", 1},
+		{"ab", "bc", 2},
+		{"ab", "ca", 2},
+		{"abc", "", 3},
+		{"", "abc", 3},
+		{"kitten", "sitting", 3},
+		{strings.Repeat("x", 65), "idle", 65},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("%s to %s: %d, want %d", c.a, c.b, got, c.want)
+		}
 	}
+}
+
+func TestBlockText(t *testing.T) {
+	c, err := Parse("f", []byte("data: |-\n  a folder\n"))
+	if err != nil || c.Data != "a folder" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if _, err := Parse("f", []byte("data: |-\n\nidle: 1m\n")); err == nil {
+		t.Error("an empty block was taken for a folder")
+	}
+}
+
+func TestErrorsAreBounded(t *testing.T) {
 	src := "tools:\n" + strings.Repeat("  - {nam: x}\n", 1000)
 	_, err := Parse("f", []byte(src))
 	var list Errors
