@@ -166,3 +166,23 @@ func TestRecogniseDoesNotWait(t *testing.T) {
 		t.Errorf("%v, %v", f, err)
 	}
 }
+
+// noise goes on for ever and is of no format.
+type noise struct{ n int }
+
+func (r *noise) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = "x\n"[i%2]
+	}
+	r.n += len(p)
+	return len(p), nil
+}
+
+func TestRecogniseGivesUp(t *testing.T) {
+	r := &noise{}
+	_, _, err := recognise(io.LimitReader(r, 64*maxHead))
+	var unknown *intake.UnknownFormat
+	if !errors.As(err, &unknown) || r.n > 2*maxHead {
+		t.Errorf("error %v after %d bytes", err, r.n)
+	}
+}

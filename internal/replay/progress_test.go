@@ -42,3 +42,18 @@ func TestNoProgress(t *testing.T) {
 	var p *Progress
 	p.watch(nil, 0)()
 }
+
+func TestState(t *testing.T) {
+	for want, c := range map[string][3]int64{
+		"6 steps, 2 a second":                 {6, 10, 0},
+		"6 steps, 2 a second, 0 %":            {6, 0, 100},
+		"6 steps, 2 a second, 50 %, 3s left":  {6, 50, 100},
+		"6 steps, 2 a second, 99 %, 1s left":  {6, 99, 100},
+		"6 steps, 2 a second, 100 %":          {6, 100, 100},
+		"0 steps, 0 a second, 10 %, 27s left": {0, 10, 100},
+	} {
+		if got := state(c[0], c[1], c[2], 3*time.Second); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
