@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,7 +92,7 @@ func runScenario(t *testing.T, file string) {
 		if !ok {
 			continue
 		}
-		got := render(t, replay(t, Config{Tools: scenarioTools(part(a, name+"/tools"))}, a.Files[i].Data))
+		got := render(t, replay(t, scenarioConfig(t, part(a, name+"/tools")), a.Files[i].Data))
 		j := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name+"/want" })
 		if *update {
 			if j < 0 {
@@ -113,27 +114,77 @@ func runScenario(t *testing.T, file string) {
 	}
 }
 
-// scenarioTools reads the operator's configuration of a case: a line for each
-// tool, its name and then polls, or volatile=PARAM.
-func scenarioTools(text string) []ToolConfig {
-	var out []ToolConfig
+// scenarioConfig reads the operator's configuration of a case: a line for each
+// tool, its name and then polls, effect=EFFECT or volatile=PARAM; a line that
+// begins with budgets and sets calls=N, per_tool=N or cost=MICROUSD; and lines
+// of the form rule DETECTOR NAME off, or most=SEVERITY.
+func scenarioConfig(t *testing.T, text string) Config {
+	t.Helper()
+	c := Config{Detectors: map[string]DetectorConfig{}}
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
-		if len(f) == 0 {
-			continue
+		switch {
+		case len(f) == 0:
+		case f[0] == "budgets":
+			for _, w := range f[1:] {
+				switch key, n := number(t, w); key {
+				case "calls":
+					c.Budgets.MaxCalls = n
+				case "per_tool":
+					c.Budgets.MaxCallsPerTool = n
+				case "cost":
+					c.Budgets.MaxCostMicroUSD = n
+				}
+			}
+		case f[0] == "rule":
+			d := c.Detectors[f[1]]
+			if d.Rules == nil {
+				d.Rules = map[string]RuleConfig{}
+			}
+			r := RuleConfig{Disabled: f[3] == "off"}
+			for s := event.Info; s <= event.Critical; s++ {
+				if f[3] == "most="+s.String() {
+					r.MaxSeverity = s
+				}
+			}
+			d.Rules[f[2]] = r
+			c.Detectors[f[1]] = d
+		default:
+			c.Tools = append(c.Tools, scenarioTool(f))
 		}
-		c := ToolConfig{Name: f[0]}
-		for _, w := range f[1:] {
-			if p, ok := strings.CutPrefix(w, "volatile="); ok {
-				c.Volatile = append(c.Volatile, p)
-			} else if w == "polls" {
-				yes := true
-				c.Polls = &yes
+	}
+	return c
+}
+
+func number(t *testing.T, word string) (key string, n int64) {
+	t.Helper()
+	key, value, _ := strings.Cut(word, "=")
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, n
+}
+
+func scenarioTool(f []string) ToolConfig {
+	c := ToolConfig{Name: f[0]}
+	for _, w := range f[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		switch key {
+		case "polls":
+			yes := value != "false"
+			c.Polls = &yes
+		case "volatile":
+			c.Volatile = append(c.Volatile, value)
+		case "effect":
+			for e := event.EffectRead; e <= event.EffectIrreversible; e++ {
+				if e.String() == value {
+					c.Effect = e
+				}
 			}
 		}
-		out = append(out, c)
 	}
-	return out
+	return c
 }
 
 // collector keeps what a shard emits, in order.
