@@ -92,19 +92,29 @@ func runScenario(t *testing.T, file string) {
 		if !ok {
 			continue
 		}
-		got := render(t, replay(t, scenarioConfig(t, part(a, name+"/tools")), a.Files[i].Data))
-		j := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name+"/want" })
-		if *update {
-			if j < 0 {
-				a.Files = slices.Insert(a.Files, i+1, txtar.File{Name: name + "/want"})
-				j = i + 1
-			}
-			a.Files[j].Data = []byte(got)
-			changed = true
-			continue
+		outs := replay(t, scenarioConfig(t, part(a, name+"/tools")), a.Files[i].Data)
+		got := map[string]string{"/want": render(t, outs)}
+		if part(a, name+"/told") != "" || name == "fires" {
+			got["/told"] = told(outs)
 		}
-		if want := part(a, name+"/want"); got != want {
-			t.Errorf("%s: case %s\ngot:\n%swant:\n%s", file, name, got, want)
+		for _, kind := range []string{"/told", "/want"} {
+			text, ok := got[kind]
+			if !ok {
+				continue
+			}
+			j := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name+kind })
+			if *update {
+				if j < 0 {
+					a.Files = slices.Insert(a.Files, i+1, txtar.File{Name: name + kind})
+					j = i + 1
+				}
+				a.Files[j].Data = []byte(text)
+				changed = true
+				continue
+			}
+			if want := part(a, name+kind); text != want {
+				t.Errorf("%s: case %s%s\ngot:\n%swant:\n%s", file, name, kind, text, want)
+			}
 		}
 	}
 	if changed {
@@ -259,6 +269,26 @@ func render(t *testing.T, outs []Output) string {
 			b.WriteString("\n")
 		default:
 			t.Fatalf("unknown record %T", o.Record)
+		}
+	}
+	return b.String()
+}
+
+// told writes what the failures among the outputs tell a person: what happened,
+// and the steps that show it.
+func told(outs []Output) string {
+	var b strings.Builder
+	for _, o := range outs {
+		f, ok := o.Record.(*event.Failure)
+		if !ok || f.State == event.StateResolved {
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n", f.Message)
+		for _, e := range f.Evidence {
+			fmt.Fprintf(&b, "\t%s: %s\n", seq(e.Seq), e.Note)
+		}
+		if f.Wasted != (event.Wasted{}) {
+			fmt.Fprintf(&b, "\twasted %d tokens, %d micro-USD\n", f.Wasted.Tokens, f.Wasted.CostMicroUSD)
 		}
 	}
 	return b.String()
