@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"misstep/internal/app"
+	"misstep/internal/config"
+	"misstep/sinks"
+)
+
+// settings are the flags of run; what is not given is as the configuration
+// says.
+type settings struct {
+	config, data, http, nats, level string
+}
+
+func newRun() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Take steps in and report failures until it is stopped",
+		Long: `run starts an embedded NATS server and an HTTP server, takes in step events and
+reports failures: on the standard output, on NATS under agent.failures.> and in
+/metrics. What was taken in and found is kept in the data folder; after a
+restart it goes on where it was, and nothing is reported twice.
+
+Interrupt it to stop; it finishes what it was doing.`,
+		Example: `  detector run
+  detector run -c misstep.yaml
+  detector run --http 127.0.0.1:14318 --nats 127.0.0.1:14222 --data /tmp/misstep`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := s.load()
+			if err != nil {
+				return err
+			}
+			stderr := cmd.ErrOrStderr()
+			o := app.Options{
+				Config:   c,
+				Out:      cmd.OutOrStdout(),
+				Terminal: sinks.TerminalOptionsFor(cmd.OutOrStdout(), os.Getenv),
+				Log:      newLog(stderr, c.Log),
+			}
+			if c.Log.Format != "json" {
+				o.Banner = stderr
+			}
+			return app.Run(cmd.Context(), o)
+		},
+	}
+	configFlag(cmd, &s.config)
+	f := cmd.Flags()
+	f.StringVar(&s.data, "data", "", "`DIR` of logs and state (default "+config.Default().Data+")")
+	f.StringVar(&s.http, "http", "", "`ADDR` of the HTTP server, port 0 for any free one (default "+config.Default().HTTP.Listen+")")
+	f.StringVar(&s.nats, "nats", "", "`ADDR` of the NATS server, port 0 for any free one (default "+config.Default().NATS.Listen+")")
+	f.StringVar(&s.level, "log-level", "", "what to tell on standard error: "+strings.Join(config.LogLevels(), ", ")+" (default "+config.Default().Log.Level+")")
+	_ = cmd.MarkFlagDirname("data") // fails for a flag that is not there only
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(config.LogLevels(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// load gives the configuration with the flags over it.
+func (s *settings) load() (*config.Config, error) {
+	c := config.Default()
+	if s.config != "" {
+		var err error
+		if c, err = config.Load(s.config); err != nil {
+			return nil, err
+		}
+	}
+	if s.data != "" {
+		c.Data = s.data
+	}
+	for _, a := range []struct {
+		flag, value string
+		into        *string
+	}{{"http", s.http, &c.HTTP.Listen}, {"nats", s.nats, &c.NATS.Listen}} {
+		if a.value == "" {
+			continue
+		}
+		if err := config.CheckListen(a.value); err != nil {
+			return nil, fmt.Errorf("--%s: %w", a.flag, err)
+		}
+		*a.into = a.value
+	}
+	if s.level != "" {
+		if !slices.Contains(config.LogLevels(), s.level) {
+			return nil, fmt.Errorf("--log-level: found %q; give one of %s", s.level, strings.Join(config.LogLevels(), ", "))
+		}
+		c.Log.Level = s.level
+	}
+	return c, nil
+}
+
+// newLog writes to w what the configuration asks for.
+func newLog(w io.Writer, c config.Log) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	o := sinks.TerminalOptionsFor(w, os.Getenv)
+	if c.Format == "console" || c.Format == "auto" && o.Width > 0 {
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !o.Color, TimeFormat: time.DateTime, TimeLocation: time.UTC}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}

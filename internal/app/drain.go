@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"io"
+
+	"misstep/stream"
+)
+
+// drained is a log that can be told where to end. The engine then ends as at
+// the end of a file: with every output of what it read in the results log.
+type drained struct {
+	stream.Log
+	told context.Context // ends when end is set
+	tell context.CancelFunc
+	end  int64 // last offset to read
+	last int64 // read so far
+}
+
+func newDrained(l stream.Log) *drained {
+	told, tell := context.WithCancel(context.Background())
+	return &drained{Log: l, told: told, tell: tell}
+}
+
+// endAt has Read give io.EOF after the record at an offset. It is called once.
+func (d *drained) endAt(offset int64) {
+	d.end = offset
+	d.tell()
+}
+
+// Read implements stream.Log.
+func (d *drained) Read(ctx context.Context, dst []stream.Record) (int, error) {
+	if d.told.Err() == nil {
+		until, cancel := context.WithCancel(ctx)
+		unhook := context.AfterFunc(d.told, cancel)
+		n, err := d.read(until, dst)
+		unhook()
+		cancel()
+		if n > 0 || ctx.Err() != nil || d.told.Err() == nil {
+			return n, err
+		}
+	}
+	if d.last >= d.end {
+		return 0, io.EOF
+	}
+	return d.read(ctx, dst)
+}
+
+func (d *drained) read(ctx context.Context, dst []stream.Record) (int, error) {
+	n, err := d.Log.Read(ctx, dst)
+	if n > 0 {
+		d.last = dst[n-1].Offset
+	}
+	return n, err
+}
