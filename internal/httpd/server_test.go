@@ -206,6 +206,11 @@ func TestErrorsNameThePlace(t *testing.T) {
 	if e.Index != 1 || e.Offset != len(first)+at || e.Field != "call.tool" || !strings.Contains(e.Message, "a number") {
 		t.Errorf("got %+v, want index 1, offset %d, field call.tool", e, len(first)+at)
 	}
+	// What is to be done stands behind what was found.
+	w = s.call("POST", "/v1/steps", "{\"trajectory_id\":\"\xff\"}", asJSON)
+	if !strings.Contains(w.Body.String(), "found a byte that is none; encode the event as UTF-8") {
+		t.Errorf("got %s", w.Body)
+	}
 }
 
 func TestErrorsAreBounded(t *testing.T) {
@@ -307,41 +312,65 @@ func TestLogOutOfReach(t *testing.T) {
 	}
 }
 
-// TestBusy: more bodies at a time than there is room for wait, and are turned
-// away when it takes too long; with room again they are taken.
+// TestBusy: bodies that there is no room for wait, and are turned away when it
+// takes too long; with room again they are taken. A body of unknown length
+// counts as the longest.
 func TestBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		wait := make(chan struct{})
-		s := newServer(t, func(o *httpd.Options) { o.MaxBody, o.MaxHeld, o.MaxWait = 64<<10, 128<<10, 5*time.Second })
-		s.log.wait = wait
-		body := `{"trajectory_id":"t1","kind":"user_message","text":"x"}`
-		var group sync.WaitGroup
-		codes := make(chan int, 10)
-		post := func() {
-			group.Go(func() { codes <- s.call("POST", "/v1/steps", body, asJSON).Code })
-		}
-		post()
-		post()
-		synctest.Wait()
-		begin := time.Now()
-		w := s.call("POST", "/v1/steps", body, asJSON)
-		if w.Code != 429 || w.Header().Get("Retry-After") != "1" || time.Since(begin) != 5*time.Second {
-			t.Errorf("got %d, Retry-After %q after %s, want 429, 1 after 5s", w.Code, w.Header().Get("Retry-After"), time.Since(begin))
-		}
-		post()
-		synctest.Wait()
-		close(wait)
-		group.Wait()
-		close(codes)
-		for code := range codes {
-			if code != 200 {
-				t.Errorf("a request that had room got %d", code)
-			}
-		}
-		if n := len(s.log.messages); n != 3 {
-			t.Errorf("%d messages, want 3", n)
-		}
-	})
+	body := `{"trajectory_id":"t1","kind":"user_message","text":"x"}`
+	for name, c := range map[string]struct {
+		fit    int
+		body   string
+		length int64
+		header []string
+	}{
+		"known":   {4, body, int64(len(body)), nil},
+		"unknown": {2, body, -1, nil},
+		"packed":  {2, zip(t, body), int64(len(zip(t, body))), []string{"Content-Encoding", "gzip"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wait := make(chan struct{})
+				s := newServer(t, func(o *httpd.Options) { o.MaxBody, o.MaxHeld, o.MaxWait = 128<<10, 256<<10, 5*time.Second })
+				s.log.wait = wait
+				call := func() *httptest.ResponseRecorder {
+					r := httptest.NewRequest("POST", "/v1/steps", strings.NewReader(c.body))
+					r.Host, r.ContentLength = "localhost", c.length
+					r.Header.Set("Content-Type", "application/json")
+					if c.header != nil {
+						r.Header.Set(c.header[0], c.header[1])
+					}
+					w := httptest.NewRecorder()
+					s.ServeHTTP(w, r)
+					return w
+				}
+				var group sync.WaitGroup
+				codes := make(chan int, 10)
+				post := func() { group.Go(func() { codes <- call().Code }) }
+				for range c.fit {
+					post()
+				}
+				synctest.Wait()
+				begin := time.Now()
+				w := call()
+				if w.Code != 429 || w.Header().Get("Retry-After") != "1" || time.Since(begin) != 5*time.Second {
+					t.Errorf("got %d, Retry-After %q after %s, want 429, 1 after 5s", w.Code, w.Header().Get("Retry-After"), time.Since(begin))
+				}
+				post()
+				synctest.Wait()
+				close(wait)
+				group.Wait()
+				close(codes)
+				for code := range codes {
+					if code != 200 {
+						t.Errorf("a request that had room got %d", code)
+					}
+				}
+				if n := len(s.log.messages); n != c.fit+1 {
+					t.Errorf("%d messages, want %d", n, c.fit+1)
+				}
+			})
+		})
+	}
 }
 
 func TestNotReady(t *testing.T) {

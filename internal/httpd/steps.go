@@ -188,9 +188,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, packed bool) ([]by
 		src = z
 	}
 	var b bytes.Buffer
-	if !packed && r.ContentLength > 0 {
-		b.Grow(int(min(r.ContentLength, s.opts.MaxBody)) + bytes.MinRead)
-	}
+	b.Grow(int(min(max(r.ContentLength, 0), s.opts.MaxBody)) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(src, s.opts.MaxBody+1))
 	if n > s.opts.MaxBody {
 		return nil, errTooLarge
@@ -203,7 +201,7 @@ func (s *Server) unreadable(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errTooLarge), errors.As(err, &long):
 		s.tooLarge(w)
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+	case errors.Is(err, gzip.ErrHeader):
 		fail(w, http.StatusBadRequest, "the body is no gzip, though Content-Encoding says so")
 	default:
 		fail(w, http.StatusBadRequest, "the body broke off or is damaged; send it again")
