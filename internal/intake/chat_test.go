@@ -89,3 +89,14 @@ func TestChatCutsWhatIsLong(t *testing.T) {
 		t.Errorf("%d of 3 steps are cut, %d bytes in all", n, len(steps))
 	}
 }
+
+func TestChatRefusesOnce(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"id":"` + strings.Repeat("x", event.MaxName+1) + `","messages":[{"role":"user","content":"a"}]}`: "1 byte -1 id: value: want at most 512 bytes without control characters, found 513 bytes\n",
+		"{\"id\":\"a\xff\",\"messages\":[]}": "1 byte 8 : utf8: a byte that is not UTF-8; write the input as UTF-8\n",
+	} {
+		if steps, refused := read(t, in); steps != "" || refused != want {
+			t.Errorf("%q: steps %q, refused %q, want %q", in, steps, refused, want)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func TestUnits(t *testing.T) {
 		{"long line", "{}\n\"" + long + "\"\n{}\n", "1:{} | 2!long | 3:{}"},
 		{"long first line", "[\"" + long + "\"]\n{}\n", "1!long | 2:{}"},
 		{"long document", "[\n\"" + long + "\"]\n{}\n", "1!long"},
+		{"long second document", "{\n}\n[\n\"" + long + "\"]\n{}\n", "1:{\n} | 3!long"},
 		{"escapes", "{\"\\\"{\":\"\\\\\"}\n{}\n", "1:{\"\\\"{\":\"\\\\\"} | 2:{}"},
 		{"closing first", "]\n{}\n", "1:] | 2:{}"},
 	} {
