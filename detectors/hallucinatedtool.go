@@ -17,7 +17,7 @@ var (
 		Doc:       "The called name differs from a tool's only in its spelling: case, separators or a namespace.",
 		Threshold: "At once: info, never more.",
 		Guards:    "As misspelt_tool.",
-		Source:    "detection.md 4.2 H1a.",
+		Source:    "ToolScan IFN, less severe where only the form differs.",
 		Needs:     facts.NeedCatalogue,
 	}
 	misspeltTool = &Rule{
@@ -25,7 +25,7 @@ var (
 		Doc:       "The called tool does not exist, but one of a similar name does.",
 		Threshold: "At once: warning. Similar: edit distance (OSA) at most a quarter of the length or 2, or similarity (OSA or words in common) of 0.6 and more.",
 		Guards:    "The catalogue as it stood at the call. Hosted tools that the model's vendor runs (web_search, code_interpreter, ...), parallel wrappers and hand-offs, tools that the configuration names, and names that have answered before are not judged.",
-		Source:    "detection.md 4.2 H1b.",
+		Source:    "ToolScan IFN, BFCL wrong_func_name.",
 		Needs:     facts.NeedCatalogue,
 	}
 	inventedTool = &Rule{
@@ -33,7 +33,7 @@ var (
 		Doc:       "The called tool does not exist, and none has a similar name.",
 		Threshold: "At once: error.",
 		Guards:    "As misspelt_tool.",
-		Source:    "detection.md 4.2 H1c.",
+		Source:    "ToolScan IFN, BFCL wrong_func_name.",
 		Needs:     facts.NeedCatalogue,
 	}
 	unknownParameter = &Rule{
@@ -41,7 +41,7 @@ var (
 		Doc:       "The call has a parameter that the tool's signature does not know.",
 		Threshold: "At once: warning, also where the schema does not set additionalProperties.",
 		Guards:    "additionalProperties true or a schema, patternProperties, and schemas that declare no properties at all accept any.",
-		Source:    "detection.md 4.2 H2; BFCL unexpected_param, ToolScan IAN.",
+		Source:    "BFCL unexpected_param, ToolScan IAN.",
 		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	variantStorm = &Rule{
@@ -49,7 +49,7 @@ var (
 		Doc:       "The agent keeps calling tools that do not exist, the same or one after another.",
 		Threshold: "A second such call, in another turn and within 10 calls: error.",
 		Guards:    "As misspelt_tool; aliases do not count.",
-		Source:    "detection.md 4.2 H3.",
+		Source:    "AutoGPT issue 920 (unknown commands, one after another); openclaw breaks at 10.",
 		Needs:     facts.NeedCatalogue,
 	}
 	runtimeUnknownTool = &Rule{
@@ -57,7 +57,7 @@ var (
 		Doc:       "The runtime answered that it knows no such tool.",
 		Threshold: "At once: warning. A tool that the catalogue lists is then the tool's fault: registry and runtime disagree.",
 		Guards:    "Phrases that also speak of files or functions count only where they name the called tool.",
-		Source:    "detection.md 4.2 H4; openclaw's two patterns, JSON-RPC -32602.",
+		Source:    "openclaw's two patterns, JSON-RPC -32602.",
 		Needs:     facts.NeedErrorText,
 	}
 )
@@ -205,7 +205,7 @@ func answeredBefore(a *facts.Agent, c *facts.Call) bool {
 }
 
 // hostedTools are run by a model's vendor, or by the framework, and stand in
-// no catalogue (detection.md, section 4.2).
+// no catalogue.
 var hostedTools = []string{
 	"web_search", "web_search_preview", "web_fetch", "code_interpreter", "code_execution",
 	"file_search", "computer", "computer_use_preview", "image_generation", "local_shell",

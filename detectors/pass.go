@@ -57,6 +57,18 @@ func (p *Pass) Sees(r *Rule, subject string, s event.Severity) bool {
 	return s > e.severity || !e.has(r)
 }
 
+// Recount brings count and message of an open failure up to date, where Sees
+// was false: the trouble goes on. The message is taken from the rule alone that
+// gave the one before.
+func (p *Pass) Recount(r *Rule, subject string, n int, message string) {
+	if e := p.episodes.find(p.rules[r].detector.Class, subject); e != nil && !p.rules[r].off {
+		e.count = max(e.count, n)
+		if e.teller == r {
+			e.message = message
+		}
+	}
+}
+
 // Report hands in a finding for which Sees was true.
 func (p *Pass) Report(f Finding) { p.findings = append(p.findings, f) }
 

@@ -15,7 +15,7 @@ var (
 		Doc:       "The agent makes the same call again and again and gets the same error each time.",
 		Threshold: "2 times warning, 3 error, 5 critical; error at 2 when the error is permanent (400, 404, 409, 422, validation, not found, permission) and no call in between told anything new, since a blind retry cannot help.",
 		Guards:    "Calls of one parallel turn count once. One repeat after a user message is not counted: the user may have asked for it. A successful new write or another error in between starts the count anew. The first retry of a transient error (429, 503, timeout, lock) and up to 5 attempts with growing gaps (x1.5 or more, or as long as the server asked) stay at info: that is a retry policy.",
-		Source:    "detection.md 3.3 R1; OpenHands stuck.py (3 equal actions with errors), Roo-Code and opencode (3 identical calls).",
+		Source:    "OpenHands stuck.py (3 equal actions with errors), Roo-Code and opencode (3 identical calls).",
 		Needs:     facts.NeedArguments,
 	}
 	sameError = &Rule{
@@ -23,7 +23,7 @@ var (
 		Doc:       "The agent varies the arguments, yet the same error comes back each time.",
 		Threshold: "Within the last 20 calls, at least 2 different calls: 2 times warning, 3 error, 5 critical.",
 		Guards:    "Errors are compared with their values masked. A new call of the tool that worked in between starts the count anew. Parallel turns, user messages, writes and backoff count as in identical_failing_call.",
-		Source:    "detection.md 3.3 R2; measured there on tau-bench: lift 11 for 3 times, 1 in 157 successful runs.",
+		Source:    "AutoGPT meta-issue 3668 (hash arguments and response); 3 times is seen in 1 of 157 successful and 10 of 143 failed tau-bench and AgentRx runs.",
 		Needs:     facts.NeedErrorText,
 	}
 	noProgress = &Rule{
@@ -31,7 +31,7 @@ var (
 		Doc:       "The agent repeats a call that worked and gets the very same result again.",
 		Threshold: "Within the last 30 calls: 2 times info, 3 error, 6 critical.",
 		Guards:    "Results are compared without time stamps, delivery ids and timings; a number that moves is progress. A repeat after a user message is not counted: the world may have moved on. Parallel turns and writes count as in identical_failing_call. Pagination and batches differ in their arguments. Tools that poll have a rule of their own.",
-		Source:    "detection.md 3.3 R3; openclaw (equal results before critical), qwen-code (result-aware reads).",
+		Source:    "openclaw (equal results before critical), qwen-code (result-aware reads).",
 		Needs:     facts.NeedArguments | facts.NeedResult,
 	}
 	noProgressPoll = &Rule{
@@ -39,7 +39,7 @@ var (
 		Doc:       "The agent polls and sees the very same result for too long.",
 		Threshold: "A tool that polls, by its ToolSpec, the configuration or its name (wait, status, screenshot, ...): 10 times warning, 20 error, 30 critical.",
 		Guards:    "As no_progress; any change in the result starts the count anew.",
-		Source:    "detection.md 3.3 R3p; openclaw's known-poll thresholds 10 and 20.",
+		Source:    "openclaw's known-poll thresholds 10 and 20.",
 		Needs:     facts.NeedArguments | facts.NeedResult,
 	}
 	cycle = &Rule{
@@ -47,7 +47,7 @@ var (
 		Doc:       "The agent goes round a cycle of two to eight calls.",
 		Threshold: "The smallest period with 3 full rounds: warning for equal calls, error for equal calls and results, critical after 5 such rounds; one alien call in 8 is forgiven.",
 		Guards:    "Only calls since the last user message and the last new write. Rounds of one parallel turn count once. A period that holds a polling tool needs 10 rounds.",
-		Source:    "detection.md 3.3 R4; OpenHands (A-B three times), qwen-code (A-B three cycles).",
+		Source:    "OpenHands (A-B three times), qwen-code (A-B three cycles).",
 		Needs:     facts.NeedArguments,
 	}
 	budget = &Rule{
@@ -55,7 +55,7 @@ var (
 		Doc:       "The task used up what it may use: calls, calls of one tool, cost or time.",
 		Threshold: "75 % of a cap warning, beyond it error. Caps: task_start's limits, else the configuration's budgets; without either the rule is silent.",
 		Guards:    "Caps below 4 have no 75 % mark.",
-		Source:    "detection.md 3.3 R8; browser-use warns at 75 %.",
+		Source:    "LangChain ToolCallLimitMiddleware; browser-use warns at 75 %.",
 	}
 )
 
@@ -70,7 +70,8 @@ var RetryLoop = &Detector{
 
 type retryLoop struct{ caps Budgets }
 
-// Windows, in calls (detection.md, section 3.3).
+// Windows, in calls: qwen-code and browser-use look at the last 20, openclaw at
+// the last 30.
 const (
 	errorWindow  = 20
 	resultWindow = 30
@@ -222,16 +223,21 @@ func (r *retryLoop) repeating(p *Pass, c *facts.Call) {
 // report hands in a run, if its severity is any.
 func report(p *Pass, rule *Rule, r *run, s event.Severity, conf int, format string, detail any) {
 	c := r.last
-	if s == event.SeverityNone || !p.Sees(rule, c.Tool.Name, s) {
+	if s == event.SeverityNone {
 		return
 	}
 	args := []any{c.Tool.Name, r.n}
 	if detail != nil {
 		args = append(args, detail)
 	}
+	message := fmt.Sprintf(format, args...) + "."
+	if !p.Sees(rule, c.Tool.Name, s) {
+		p.Recount(rule, c.Tool.Name, r.n, message)
+		return
+	}
 	p.Report(Finding{
 		Rule: rule, Subject: c.Tool.Name, Severity: s, Confidence: conf, Error: c.Error,
-		Message:  fmt.Sprintf(format, args...) + ".",
+		Message: message, Count: r.n,
 		Evidence: evidence(p.Agent, r, rule == sameError),
 		Tokens:   r.second.Tokens, CostMicroUSD: r.second.Cost,
 	})
@@ -333,15 +339,17 @@ func (r *retryLoop) cycles(p *Pass, c *facts.Call) {
 			s, conf = event.Error, 900
 		}
 		subject := strings.Join(names, " > ")
+		message := fmt.Sprintf("The same %d calls (%s) went round %d times.", k, subject, rounds)
 		if !p.Sees(cycle, subject, s) {
+			p.Recount(cycle, subject, int(rounds), message)
 			return
 		}
 		begin := a.Call(n - m - k + 1)
 		second := a.Call(n - m + 1)
 		f := Finding{
 			Rule: cycle, Subject: subject, Severity: s, Confidence: conf,
-			Message: fmt.Sprintf("The same %d calls (%s) went round %d times.", k, subject, rounds),
-			Tokens:  second.Tokens, CostMicroUSD: second.Cost,
+			Message: message, Count: int(rounds),
+			Tokens: second.Tokens, CostMicroUSD: second.Cost,
 		}
 		for i := begin.Index; i < begin.Index+min(k, 3); i++ {
 			f.Evidence = append(f.Evidence, a.Call(i).Step("first round"))

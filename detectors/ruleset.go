@@ -14,7 +14,7 @@ import (
 )
 
 // DefaultIdle is the log time without a step after which a task is closed as
-// abandoned (detection.md, section 9.1: T_idle).
+// abandoned as web analytics ends a session.
 const DefaultIdle = 30 * time.Minute
 
 // Ruleset is a configuration made ready: everything that changes what the

@@ -288,7 +288,11 @@ func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 	if t := e.open; t != nil {
 		key := string(s.live.Key(slot))
 		s.counts.Abandoned++
-		s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
+		if e.time.Last() == event.None { // the deadline is of no time
+			s.closeTask(t, abandoned, event.None, func(o Output) { out.Deadline(at, deadline, key, o) })
+		} else {
+			s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
+		}
 		s.spare = append(s.spare, t)
 	}
 	*e = entry{}
@@ -335,9 +339,6 @@ func (s *Shard) admitted(e *entry, t *trajectory, st *event.Step, clock int64, e
 		s.counts.TimeAhead++
 	case windows.Back:
 		s.counts.TimeBack++
-	}
-	if now == event.None {
-		now = 0
 	}
 	if clock == event.None && t.facts.Task.Open && before != event.None && now-before >= s.idle {
 		s.counts.Abandoned++

@@ -72,6 +72,7 @@ type episodeState struct {
 	Tokens      int64            `cbor:"18,keyasint"`
 	Cost        int64            `cbor:"19,keyasint"`
 	Wasted      event.Wasted     `cbor:"20,keyasint"`
+	Teller      string           `cbor:"21,keyasint"`
 }
 
 type taskState struct {
@@ -223,7 +224,7 @@ func (es *episodes) state() episodesState {
 		}
 		s.Open = append(s.Open, episodeState{
 			e.detector.Name, e.subject, e.severity, rules, e.weights, e.fault, e.message, e.evidence, e.agent,
-			e.id, e.fingerprint, e.rev, e.firstSeq, e.lastSeq, e.lastStep, e.lastCall, e.count, e.tokens, e.cost, e.wasted,
+			e.id, e.fingerprint, e.rev, e.firstSeq, e.lastSeq, e.lastStep, e.lastCall, e.count, e.tokens, e.cost, e.wasted, e.teller.Name,
 		})
 	}
 	return s
@@ -249,8 +250,9 @@ func (es *episodes) restore(s *episodesState, r *Ruleset) {
 		if len(rules) == 0 || len(rules) != len(e.Rules) {
 			continue
 		}
+		teller := rules[max(0, slices.Index(e.Rules, e.Teller))]
 		es.open = append(es.open, episode{
-			class: d.Class, subject: e.Subject, severity: e.Severity, rules: rules, weights: e.Weights, fault: e.Fault,
+			teller: teller, class: d.Class, subject: e.Subject, severity: e.Severity, rules: rules, weights: e.Weights, fault: e.Fault,
 			message: e.Message, evidence: e.Evidence, detector: d, agent: e.Agent, id: e.ID, fingerprint: e.Fingerprint,
 			wants: e.Severity, rev: e.Rev, firstSeq: e.FirstSeq, lastSeq: e.LastSeq, lastStep: e.LastStep,
 			lastCall: e.LastCall, count: e.Count, tokens: e.Tokens, cost: e.Cost, wasted: e.Wasted,

@@ -52,6 +52,9 @@ func verdict(o event.Outcome, now int64) event.TaskVerdict {
 }
 
 func floorMinute(ns int64) int64 {
+	if ns == event.None {
+		return 0
+	}
 	const minute = 60_000_000_000
 	m := ns / minute
 	if ns%minute < 0 {

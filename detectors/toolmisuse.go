@@ -15,7 +15,7 @@ var (
 		Doc:       "The arguments break the tool's own parameter schema.",
 		Threshold: "At once: warning; error for a tool whose effect is irreversible. One failure a call, about the first violation.",
 		Guards:    "null for an optional parameter is an absent one. Unknown parameters are hallucinated_tool, values of the wrong type that convert without loss are coercible_argument.",
-		Source:    "detection.md 5.2 T1; BFCL missing_required, type_error, value_error; AgentRx invalid invocation.",
+		Source:    "BFCL missing_required, type_error, value_error; AgentRx invalid invocation.",
 		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	coercibleArgument = &Rule{
@@ -23,7 +23,7 @@ var (
 		Doc:       "An argument has the wrong type but converts without loss, such as a number in quotes.",
 		Threshold: "At once: info, never more.",
 		Guards:    "As schema_violation.",
-		Source:    "detection.md 5.2 T1 (kind coercible, severity 1).",
+		Source:    "ToolScan IAT, less severe where nothing is lost.",
 		Needs:     facts.NeedSchema | facts.NeedPlainArguments,
 	}
 	errorIgnored = &Rule{
@@ -31,7 +31,7 @@ var (
 		Doc:       "A call failed, and the agent tells that it worked.",
 		Threshold: "At once, in the agent's words to the user after the error: error where the failed tool writes, else warning.",
 		Guards:    "The claim must be of something done, in words of the failed tool, in a sentence that neither asks, promises nor denies; any word of trouble in the message acknowledges the error. A later success, of the same tool or of another that writes, and the next user message end the wait.",
-		Source:    "detection.md 5.2 T3 (a); recall .795 on injected errors, 0 in 157 successful runs there.",
+		Source:    "Tools Fail (2406.19228); MAST FM-3.3. A lexicon of claims finds .795 of errors put into tau-bench writes, and nothing in 157 successful runs.",
 		Needs:     facts.NeedMessages,
 	}
 	silentError = &Rule{
@@ -39,7 +39,7 @@ var (
 		Doc:       "A tool calls its result fine, and the body says error.",
 		Threshold: "At once: info. The call counts as failed for every other rule.",
 		Guards:    "Only leading members (error, success: false, status 4xx or 5xx, ...) and texts that begin like an error.",
-		Source:    "detection.md 5.2 T3s; Tools Fail (2406.19228): silent errors are over-trusted.",
+		Source:    "Tools Fail (2406.19228): silent errors are over-trusted.",
 		Needs:     facts.NeedPlainResult,
 	}
 )

@@ -22,14 +22,18 @@ func (t *Trajectory) Admit(w *Workspace, s *event.Step) bool {
 }
 
 // Apply takes one admitted step into account and leaves what it found in
-// w.Cur. now is the step's event time, monotone.
-func (t *Trajectory) Apply(w *Workspace, s *event.Step, now int64) {
+// w.Cur. at is the step's event time, monotone, event.None without one.
+func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
+	now := at
+	if at == event.None {
+		now = 0
+	}
 	t.Ordinal++
 	t.Now = now
 	t.label(w, s)
 	a := t.agent(w, s.Agent)
 	c := &w.Cur
-	c.Step, c.Now, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, a, nil, nil, nil
+	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
 	c.Violations.Reset()
 	c.Lacks = 0
 	if t.Partial {

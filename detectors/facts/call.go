@@ -5,8 +5,8 @@ import (
 	"misstep/windows"
 )
 
-// RingSize is how many calls of an agent are remembered (detection.md,
-// section 2).
+// RingSize is how many calls of an agent are remembered: twice the longest
+// window of a rule (30 calls), and some.
 const RingSize = 64
 
 // None is the index of no call.

@@ -196,14 +196,14 @@ func (w *Workspace) loose(name []byte) *Tool {
 }
 
 // pollWords are the words in a tool's name that say that calling it again and
-// again, and seeing the same, is its use (detection.md, section 3.4).
+// again, and seeing the same, is its use.
 var pollWords = []string{
 	"wait", "sleep", "poll", "status", "screenshot", "scroll", "heartbeat",
 	"health", "ping", "progress", "monitor", "watch", "tail",
 }
 
 // changeWords are the words in a tool's name that say that it changes
-// something (detection.md, section 2: read-only unless the name says otherwise).
+// something where neither ToolSpec nor configuration names an effect.
 var changeWords = []string{
 	"add", "append", "apply", "approve", "book", "buy", "cancel", "change", "commit", "copy",
 	"create", "delete", "deploy", "drop", "edit", "exchange", "insert", "install", "issue", "kill",

@@ -10,7 +10,8 @@ import (
 type ErrorClass uint8
 
 // The classes of errors. Which are permanent, which transient and whose fault
-// they are follows detection.md, sections 3.3 and 5.2.
+// they are follows HTTP: what may pass by itself, what the caller must mend, and
+// what the server must.
 const (
 	NoError ErrorClass = iota
 	OtherError
@@ -191,7 +192,7 @@ func hasCodeWord(before []byte) bool {
 }
 
 // saysUnknownTool recognises the runtime's word that the called tool does not
-// exist (detection.md, H4). A phrase that could also speak of a database's
+// exist. A phrase that could also speak of a database's
 // function or a missing file counts only where it names the called tool.
 func saysUnknownTool(errorType, message, tool []byte) bool {
 	for _, t := range [][]byte{errorType, message} {

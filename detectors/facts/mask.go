@@ -8,8 +8,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// maxErrorText is how much of an error counts for its fingerprint
-// (detection.md, section 2).
+// maxErrorText is how much of an error counts for its fingerprint: what tells
+// one error from another stands at its beginning.
 const maxErrorText = 512
 
 // appendMaskedError appends an error text as its fingerprint sees it: lower

@@ -213,7 +213,7 @@ const (
 )
 
 // saysError reports whether a result that calls itself fine reports an error
-// in its body (detection.md, T3s): a leading member such as "error",
+// in its body (Tools Fail, arXiv 2406.19228): a leading member such as "error",
 // "success": false or "status": 503, or a text that begins like an error.
 func saysError(v event.Value, scratch *[]byte) bool {
 	var text []byte

@@ -1,7 +1,7 @@
 package facts
 
 // seenSize is how many step ids are remembered for dropping redeliveries
-// (events.md, `id`).
+// as the wire format says of `id`.
 const seenSize = 256
 
 // seen remembers the last seenSize step ids of a trajectory, by hash.

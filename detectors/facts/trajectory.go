@@ -122,6 +122,9 @@ const maxAgents = 16
 // StartTask opens the next task. What the agents did before does not count
 // against it.
 func (t *Trajectory) StartTask(now int64) {
+	if now == event.None {
+		now = 0
+	}
 	t.Task = Task{
 		Open: true, Number: t.Task.Number + 1, Start: now, Last: now,
 		Limits: Limits{event.None, event.None, event.None},

@@ -83,7 +83,8 @@ func NewWorkspace(o Options) *Workspace {
 // Current is what one step brought.
 type Current struct {
 	Step  *event.Step
-	Now   int64 // event time of the step, monotone in its trajectory, ns
+	Now   int64 // event time of the step, monotone in its trajectory, ns; 0 when Time is None
+	Time  int64 // the same, event.None while the trajectory has shown no time at all
 	Agent *Agent
 	// Call is the call that a tool_call makes or that a tool_result answers;
 	// nil for other kinds and for a result without a call.
