@@ -4,36 +4,29 @@ import "misstep/event"
 
 // combined judges by the subschemas for the same place.
 func (v *Violations) combined(n *node, x event.Value, at *place) bool {
-	ok := true
-	judge := func(m *node) bool {
-		if m != nil && !v.part(m, x, at) {
-			ok = false
-		}
-		return ok || !v.quiet
-	}
-	if n.ref != nil && !judge(n.ref) {
-		return false
-	}
+	ok := n.ref == nil || v.part(n.ref, x, at)
 	for _, m := range n.all {
-		if !judge(m) {
-			return false
+		if m != nil {
+			ok = v.part(m, x, at) && ok
 		}
 	}
-	if len(n.any) > 0 && !v.oneOf(n, n.any, "anyOf", "what one of its alternatives wants", x, at) {
-		ok = false
+	if len(n.any) > 0 {
+		ok = v.oneOf(n, n.any, "anyOf", "what one of its alternatives wants", x, at) && ok
 	}
-	if len(n.one) > 0 && (ok || !v.quiet) && !v.oneOf(n, n.one, "oneOf", "what exactly one of its alternatives wants", x, at) {
-		ok = false
+	if len(n.one) > 0 {
+		ok = v.oneOf(n, n.one, "oneOf", "what exactly one of its alternatives wants", x, at) && ok
 	}
-	if n.not != nil && (ok || !v.quiet) && v.trial(n.not, x, at) && v.budget >= 0 {
+	if n.not != nil && v.trial(n.not, x, at) && v.budget >= 0 {
 		ok = v.fail("not", "allowed", x.Form)
 	}
-	if n.cond != nil && (ok || !v.quiet) {
+	if n.cond != nil {
 		m := n.els
 		if v.trial(n.cond, x, at) {
 			m = n.then
 		}
-		judge(m)
+		if m != nil {
+			ok = v.part(m, x, at) && ok
+		}
 	}
 	return ok
 }

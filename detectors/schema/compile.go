@@ -154,7 +154,7 @@ func (c *compiler) object(n *node, v event.Value, depth int) (*node, error) {
 	} else if ref == n && ok {
 		return nil, errorf(n.where, "the schema refers to itself without end")
 	} else if ok {
-		if c.legacy || !k.constrains() {
+		if c.legacy {
 			return ref, nil
 		}
 		n.ref = ref
@@ -172,30 +172,12 @@ func (c *compiler) object(n *node, v event.Value, depth int) (*node, error) {
 	return n, nil
 }
 
-// annotations are the keywords that assert nothing.
-var annotations = map[string]bool{
-	"$schema": true, "$id": true, "$comment": true, "$defs": true, "definitions": true, "$vocabulary": true,
-	"$anchor": true, "$dynamicAnchor": true, "$recursiveAnchor": true, "$ref": true, "$dynamicRef": true,
-	"$recursiveRef": true, "title": true, "description": true, "default": true, "example": true,
-	"examples": true, "deprecated": true, "readOnly": true, "writeOnly": true, "format": true,
-}
-
 // keyworded is one schema object on its way to a node.
 type keyworded struct {
 	c     *compiler
 	n     *node
 	kw    map[string]event.Value
 	depth int
-}
-
-// constrains reports whether there is more than a reference.
-func (k *keyworded) constrains() bool {
-	for key := range k.kw {
-		if !annotations[key] {
-			return true
-		}
-	}
-	return false
 }
 
 func (k *keyworded) at(key string) string { return at(k.n.where, key) }

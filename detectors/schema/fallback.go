@@ -59,10 +59,9 @@ func (c *compiler) useLibrary() error {
 	if !sane(doc) {
 		return errors.New(": a number is too large or too small for the keywords that are used beside it")
 	}
-	if root, ok := doc.(map[string]any); ok {
-		delete(root, "$schema") // a draft is named by address, which may be any
-		delete(root, "$id")
-	}
+	root, _ := doc.(map[string]any)
+	delete(root, "$schema") // a draft is named by address, which may be any
+	delete(root, "$id")
 	if err := lib.AddResource(libraryURL, doc); err != nil {
 		return fmt.Errorf(": %w", err)
 	}
@@ -148,7 +147,10 @@ func (v *Violations) library(n *node, x event.Value, first int) bool {
 		keyword = keywordOf(refused)
 	}
 	if keyword == "unevaluatedProperties" && len(v.Unknown) > first {
-		return false // told as Unknown
+		for i := range v.Unknown[first:] { // it is these
+			v.Unknown[first+i].Strict = true
+		}
+		return false
 	}
 	depth := len(v.path)
 	for _, token := range refused.InstanceLocation {
@@ -190,8 +192,10 @@ func child(doc any, token string) any {
 	case map[string]any:
 		return d[token]
 	case []any:
-		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(d) {
-			return d[i]
+		for i, x := range d {
+			if strconv.Itoa(i) == token {
+				return x
+			}
 		}
 	}
 	return nil

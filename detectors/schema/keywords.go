@@ -211,21 +211,13 @@ func (k *keyworded) objects() (err error) {
 	return nil
 }
 
-// fewProperties is up to how many properties a search in turn is faster than a
-// map.
-const fewProperties = 6
-
 func (o *objectCheck) finish() {
 	o.required = make([]uint64, (len(o.props)+63)/64)
+	o.index = make(map[string]int32, len(o.props))
 	for i, p := range o.props {
+		o.index[p.name] = int32(i)
 		if p.required {
 			o.required[i/64] |= 1 << (i % 64)
-		}
-	}
-	if len(o.props) > fewProperties {
-		o.index = make(map[string]int32, len(o.props))
-		for i, p := range o.props {
-			o.index[p.name] = int32(i)
 		}
 	}
 }

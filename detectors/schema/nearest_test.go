@@ -19,7 +19,7 @@ func TestNearest(t *testing.T) {
 		best string
 		kind Kind
 	}{
-		// Aliases: detection.md, H1a.
+		// Aliases.
 		{"Get_User_Details", "get_user_details", Alias},
 		{"getUserDetails", "get_user_details", Alias},
 		{"get-user-details", "get_user_details", Alias},
@@ -118,6 +118,24 @@ func plainOSA(a, b []rune) int {
 }
 
 func TestDistanceAgainstTextbook(t *testing.T) {
+	var all [][]rune
+	for n := range 4 * 4 * 4 * 4 { // of up to four letters
+		var word []rune
+		for ; n > 0; n /= 4 {
+			word = append(word, []rune("_abc")[n%4])
+		}
+		all = append(all, word)
+	}
+	for _, a := range all {
+		for _, b := range all {
+			for far := range 5 {
+				var s search
+				if got, want := s.osa(a, b, far), min(plainOSA(a, b), far+1); got != want {
+					t.Fatalf("%q to %q within %d: %d, want %d", string(a), string(b), far, got, want)
+				}
+			}
+		}
+	}
 	letters := rapid.SliceOfN(rapid.SampledFrom([]rune("abcé_")), 0, 20)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := letters.Draw(t, "a"), letters.Draw(t, "b")
@@ -134,7 +152,7 @@ func TestDistanceAgainstTextbook(t *testing.T) {
 	})
 }
 
-// TestNearestAgainstDefinition holds Nearest against detection.md 4.2 read
+// TestNearestAgainstDefinition holds Nearest against its definition read
 // literally, for names without namespaces.
 func TestNearestAgainstDefinition(t *testing.T) {
 	name := rapid.StringMatching(`[a-c]{1,4}(_[a-c]{1,3}){0,2}`)

@@ -16,8 +16,7 @@ var numberText = rapid.OneOf(
 )
 
 func TestNumbersAgainstRationals(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		x, y := numberText.Draw(t, "x"), numberText.Draw(t, "y")
+	check := func(t interface{ Fatalf(string, ...any) }, x, y string) {
 		rx, _ := new(big.Rat).SetString(x)
 		ry, _ := new(big.Rat).SetString(y)
 		nx, ny := parseNumber([]byte(x)), parseNumber([]byte(y))
@@ -36,6 +35,19 @@ func TestNumbersAgainstRationals(t *testing.T) {
 				t.Fatalf("%s is a multiple of %s: %v (judged %v), want %v", x, y, got, judged, want)
 			}
 		}
+	}
+	some := []string{
+		"0", "-0", "0.0", "-0.00e5", "1", "-1", "1.0", "10", "10.5", "100.25", "1e1", "1e2", "3e7", "9e18", "5e-1", "0.5", "0.05",
+		"0.050", "-0.05", "2", "3", "7", "12", "1.2", "1.20", "12e-1", "0.3", "0.7", "999999999999999999", "1000000000000000000",
+		"9223372036854775807", "9223372036854775808", "123456789012345678901234567890", "1.5e-20", "3.0e-20", "1e25", "7e25",
+	}
+	for _, x := range some {
+		for _, y := range some {
+			check(t, x, y)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, numberText.Draw(t, "x"), numberText.Draw(t, "y"))
 	})
 }
 

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"net/url"
 	"slices"
 	"strconv"
@@ -52,7 +51,9 @@ func (c *compiler) refer(ref, where string) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.types, n.never = tAny, same != nil
+		if n.never = same != nil; !n.never {
+			n.types = tAny
+		}
 		return n, nil
 	}
 	same, err := c.object(n, t.v, 0)
@@ -139,15 +140,15 @@ func (c *compiler) findAnchors(t target, depth int) error {
 	switch t.v.Form {
 	case event.Object:
 		for key, x := range keywords(t.v) {
-			name, isID := x.AppendText(nil), key == "$id"
-			if isID && bytes.HasPrefix(name, []byte("#")) {
-				name = name[1:]
-			} else {
-				isID = false
+			name := string(x.AppendText(nil))
+			switch key {
+			case "$id": // as up to draft-07
+				name, _ = strings.CutPrefix(name, "#")
+				fallthrough
+			case "$anchor", "$dynamicAnchor":
+				c.anchors[name] = t
 			}
-			if x.IsString() && (isID || key == "$anchor" || key == "$dynamicAnchor") {
-				c.anchors[string(name)] = t
-			} else if err := c.findAnchors(target{x, at(t.where, key)}, depth+1); err != nil {
+			if err := c.findAnchors(target{x, at(t.where, key)}, depth+1); err != nil {
 				return err
 			}
 		}
@@ -292,12 +293,13 @@ func (l *linker) complete(n *node) error {
 		}
 		if n.obj != nil {
 			n.plain &^= tObject
+			n.direct |= n.types & tObject
 		}
 		if n.arr != nil {
 			n.plain &^= tArray
+			n.direct |= n.types & tArray
 		}
 	}
-	n.direct = !n.inPlace && !n.foreign && !n.never && n.enum == nil && n.konst == nil && (n.obj != nil || n.arr != nil)
 	return nil
 }
 
@@ -321,15 +323,14 @@ func (l *linker) name(n *node) error {
 		return nil
 	}
 	seen := map[*node]bool{}
-	found, strict, open := &names{}, false, false
-	var collect func(n *node, always bool)
-	collect = func(n *node, always bool) {
+	found, strict, open := &names{shut: n.shuts}, false, false
+	var collect func(n *node)
+	collect = func(n *node) {
 		if seen[n] {
 			return
 		}
 		seen[n] = true
 		open = open || n.opens
-		found.shut = found.shut || n.shuts && always
 		if o := n.obj; o != nil {
 			strict = strict || o.strict
 			for i := range o.props {
@@ -339,11 +340,11 @@ func (l *linker) name(n *node) error {
 		}
 		for _, m := range n.samePlace() {
 			if m != n.not {
-				collect(m, always && (m == n.ref || slices.Contains(n.all, m)))
+				collect(m)
 			}
 		}
 	}
-	collect(n, true)
+	collect(n)
 	if open || !strict {
 		return nil
 	}

@@ -71,13 +71,13 @@ const (
 type node struct {
 	never    bool
 	nullable bool
-	direct   bool  // only types, obj and arr assert something
 	inPlace  bool  // holds subschemas for the same place
 	opens    bool  // says that an object may have members that are not declared
 	shuts    bool  // says that it may not
 	foreign  bool  // holds keywords that are left to the library
 	types    types // that are taken
 	plain    types // of which everything is taken
+	direct   types // of object and array, those of which only obj or arr asserts something
 	accepts  types // a superset of the types that it and its subschemas for the same place take
 	want     string
 	enum     *enum
@@ -132,7 +132,7 @@ type numberCheck struct{ min, max, multiple *bound }
 
 type objectCheck struct {
 	props      []property
-	index      map[string]int32 // of props, when many
+	index      map[string]int32 // of props
 	required   []uint64         // bits of props
 	patterns   []patternProperty
 	additional *node // for members that neither props nor patterns know

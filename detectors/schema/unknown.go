@@ -60,9 +60,11 @@ func (v *Violations) whereMember(key string) string {
 }
 
 // missing notes the required properties of one word of bits that are missing,
-// but for those whose name is misspelt. It is false when there are others.
-func (v *Violations) missing(o *objectCheck, word int, missing uint64) bool {
-	ok := true
+// but for those whose name is misspelt.
+func (v *Violations) missing(o *objectCheck, word int, missing uint64) {
+	if v.quiet {
+		return
+	}
 	for ; missing != 0; missing &= missing - 1 {
 		path := v.whereMember(o.props[word*64+bits.TrailingZeros64(missing)].name)
 		explained := false
@@ -74,8 +76,6 @@ func (v *Violations) missing(o *objectCheck, word int, missing uint64) bool {
 		}
 		if !explained {
 			v.add(Violation{Path: path, Keyword: "required"})
-			ok = false
 		}
 	}
-	return ok
 }

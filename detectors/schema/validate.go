@@ -66,18 +66,15 @@ func (v *Violations) value(n *node, x event.Value) bool {
 // next judges the element at the cursor and moves past it. A null that is not
 // required is absent.
 func (v *Violations) next(n *node, c *event.Cursor, required bool) (present, ok bool) {
-	if n != nil && n.direct {
-		switch c.Form() {
-		case event.Object:
-			if n.types&tObject != 0 && n.obj != nil && v.spend(1) {
-				c.Enter()
-				return true, v.object(n, c, nil, nil)
-			}
-		case event.Array:
-			if n.types&tArray != 0 && n.arr != nil && v.spend(1) {
-				c.Enter()
-				return true, v.array(n.arr, c)
-			}
+	if n != nil && n.direct != 0 {
+		// One look at a container instead of two, to find its end first.
+		switch formTypes[c.Form()] & n.direct {
+		case tObject:
+			c.Enter()
+			return true, v.object(n, c, nil, nil)
+		case tArray:
+			c.Enter()
+			return true, v.array(n.arr, c)
 		}
 	}
 	x := c.Value()
@@ -141,13 +138,10 @@ func (v *Violations) part(n *node, x event.Value, at *place) bool {
 			return v.mistyped(n, x, n.want)
 		}
 	}
-	if !ok && v.quiet {
-		return false
-	}
 	if n.enum != nil && !v.among(n.enum, x) || n.konst != nil && !v.among(n.konst, x) {
 		ok = false
 	}
-	if n.inPlace && (ok || !v.quiet) {
+	if n.inPlace {
 		ok = v.combined(n, x, at) && ok
 	}
 	if n.lib != nil && ok {
@@ -214,6 +208,10 @@ func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string
 			}
 		}
 		if !good {
+			if v.quiet && last == nil && repeats(start) { // it may not be the last of its key
+				*c = start
+				return v.object(n, c, at, lastOf(start))
+			}
 			if v.quiet {
 				return false
 			}
@@ -229,10 +227,8 @@ func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string
 	}
 	for w, must := range o.required {
 		if missing := must &^ seen[w]; missing != 0 {
-			if v.quiet {
-				return false
-			}
-			ok = v.missing(o, w, missing) && ok
+			ok = false
+			v.missing(o, w, missing)
 		}
 	}
 	if count < o.min {
@@ -250,16 +246,8 @@ func (v *Violations) property(o *objectCheck, key event.Value) int {
 	if key.Form == event.Escaped {
 		text = key.Text(&v.text)
 	}
-	if o.index != nil {
-		if i, ok := o.index[string(text)]; ok {
-			return int(i)
-		}
-		return -1
-	}
-	for i := range o.props {
-		if o.props[i].name == string(text) {
-			return i
-		}
+	if i, ok := o.index[string(text)]; ok {
+		return int(i)
 	}
 	return -1
 }
@@ -268,9 +256,6 @@ func (v *Violations) property(o *objectCheck, key event.Value) int {
 // a say in too.
 func (v *Violations) other(o *objectCheck, prop *property, key event.Value, c *event.Cursor, at *place) (present, ok bool) {
 	required := prop != nil && prop.required
-	if len(o.patterns) == 0 && o.additional != nil {
-		return v.next(o.additional, c, required)
-	}
 	x := c.Value()
 	if x.Form == event.Null && !required {
 		return false, true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"misstep/event"
@@ -16,6 +17,13 @@ func compiled(t *testing.T, text string) *Schema {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return s
+}
+
+// quietly gives the verdict of a schema when nothing else is asked for.
+func quietly(s *Schema, args event.Value) bool {
+	var v Violations
+	v.budget = baseBudget + budgetPerByte*len(args.Raw)
+	return v.trial(s.root, args, nil)
 }
 
 // told writes violations down: what String says of one, with * when coercible;
@@ -112,6 +120,73 @@ func TestValidate(t *testing.T) {
 		{`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"format":"ipv4"},"b":{"const":1}},"dependencies":{"a":{"properties":{"b":{"minimum":5}}}}}`, `{"a":"x","b":1}`, []string{"minimum: b is not what minimum wants"}},
 		{`{"properties":{"a":{"type":"string"}},"dependentRequired":{"a":["b"]}}`, `{"a":null}`, nil},
 		{`{"properties":{"l":{"prefixItems":[{"type":"string"}],"unevaluatedItems":false}}}`, `{"l":["a",1]}`, []string{"unevaluatedItems: l[1] is not what unevaluatedItems wants"}},
+		// Each keyword alone, and some where they stop each other from being looked at.
+		{`{"properties":{"s":{"maxLength":1}}}`, `{"s":"ab"}`, []string{"maxLength: s is not at most 1 character long"}},
+		{`{"properties":{"s":{"minLength":2}}}`, `{"s":"ééééé"}`, nil},
+		{`{"properties":{"s":{"minLength":3}}}`, `{"s":"éé"}`, []string{"minLength: s is not at least 3 characters long"}},
+		{`{"properties":{"s":{"maxLength":1,"pattern":"^b","enum":["c"]}}}`, `{"s":"aa"}`, []string{"maxLength: s is not at most 1 character long", `pattern: s is not of the form "^b"`, `enum: s is not "c"`}},
+		{`{"properties":{"n":{"minimum":5,"exclusiveMinimum":3}}}`, `{"n":4}`, []string{"minimum: n is not at least 5"}},
+		{`{"properties":{"n":{"minimum":3,"exclusiveMinimum":5}}}`, `{"n":4}`, []string{"exclusiveMinimum: n is not more than 5"}},
+		{`{"properties":{"n":{"maximum":5,"exclusiveMaximum":5}}}`, `{"n":5}`, []string{"exclusiveMaximum: n is not less than 5"}},
+		{`{"properties":{"n":{"minimum":1,"maximum":2}}}`, `{"n":1.5}`, nil},
+		{`{"properties":{"n":{"minimum":2}}}`, `{"n":1.5}`, []string{"minimum: n is not at least 2"}},
+		{`{"properties":{"n":{"maximum":1,"multipleOf":0.5}}}`, `{"n":1.6}`, []string{"maximum: n is not at most 1", "multipleOf: n is not a multiple of 0.5"}},
+		{`{"properties":{"n":{"multipleOf":3}}}`, `{"n":9}`, nil},
+		{`{"properties":{"n":{"multipleOf":3}}}`, `{"n":7}`, []string{"multipleOf: n is not a multiple of 3"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":0.5}`, []string{"type: n is a number, not a boolean"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":1}`, []string{"type: n is a number, not a boolean *"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":"FALSE"}`, []string{"type: n is a string, not a boolean *"}},
+		{`{"properties":{"n":{"type":"boolean"}}}`, `{"n":"no"}`, []string{"type: n is a string, not a boolean"}},
+		{`{"maxProperties":1}`, `{"a":1,"b":2}`, []string{"maxProperties: the whole is not at most 1 member long"}},
+		{`{"maxProperties":1}`, `{"a":1,"a":2}`, nil},
+		{`{"patternProperties":{"^x":{"type":"string"}}}`, `{"x":1,"x":"s","y":1}`, nil},
+		{`{"patternProperties":{"^x":{"type":"string"},"y$":{"minLength":2}}}`, `{"xy":"s","xx":1}`, []string{"minLength: xy is not at least 2 characters long", "type: xx is a number, not a string *"}},
+		{`{"patternProperties":{"^x":{"type":"string"},"y$":{}}}`, `{"xy":1}`, []string{"type: xy is a number, not a string *"}},
+		{`{"properties":{"l":{"minItems":1}}}`, `{"l":[]}`, []string{"minItems: l is not at least 1 element long"}},
+		{`{"properties":{"l":{"maxItems":1}}}`, `{"l":[1,2]}`, []string{"maxItems: l is not at most 1 element long"}},
+		{`{"properties":{"l":{"uniqueItems":true}}}`, `{"l":[1,"1",2]}`, nil},
+		{`{"properties":{"l":{"uniqueItems":true}}}`, `{"l":[1,"1",1.0]}`, []string{"uniqueItems: l is not free of repeated elements"}},
+		{`{"properties":{"l":{"uniqueItems":true}}}`, `{"l":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]}`, nil},
+		{`{"properties":{"l":{"uniqueItems":true}}}`, `{"l":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,1]}`, []string{"uniqueItems: l is not free of repeated elements"}},
+		{`{"properties":{"s":{"enum":["a","b","c","d","e","f","g","h","i","j"]}}}`, `{"s":"j"}`, nil},
+		{`{"properties":{"a":{}},"if":{"required":["a"]},"then":{"maxProperties":0}}`, `{"a":2}`, []string{"maxProperties: the whole is not at most 0 members long"}},
+		{`{"properties":{"a":{}},"if":{"required":["a"]},"then":{"maxProperties":0}}`, `{}`, nil},
+		{`{"properties":{"a":{}},"if":{"required":["a"]},"else":{"minProperties":1}}`, `{}`, []string{"minProperties: the whole is not at least 1 member long"}},
+		{`{"properties":{"a":{}},"if":{"required":["a"]},"else":{"minProperties":1}}`, `{"a":1}`, nil},
+		{`{"properties":{"a":{"allOf":[{"minLength":3},{"pattern":"^x"}],"anyOf":[{"maxLength":1},{"pattern":"y"}],"oneOf":[{"minLength":1},{"minLength":2}],"not":{"const":"bb"},"if":{"minLength":1},"then":{"maxLength":0}}}}`, `{"a":"bb"}`, []string{
+			"minLength: a is not at least 3 characters long", `pattern: a is not of the form "^x"`, "anyOf: a is not what one of its alternatives wants",
+			"oneOf: a is not what exactly one of its alternatives wants", "not: a is not allowed", "maxLength: a is not at most 0 characters long",
+		}},
+		{`{"properties":{"a":{"oneOf":[true,{"type":"string"}]}}}`, `{"a":""}`, []string{"oneOf: a is not what exactly one of its alternatives wants"}},
+		{`{"properties":{"a":{"oneOf":[true,{"type":"string"}]}}}`, `{"a":1}`, nil},
+		{`{"properties":{"a":{"anyOf":[{"type":"string","nullable":true,"minLength":1},{"type":"integer"}]}},"required":["a"]}`, `{"a":null}`, nil},
+		{`{"properties":{"a":{"anyOf":[{"$ref":"#/$defs/s","nullable":true},{"type":"integer"}]}},"required":["a"],"$defs":{"s":{"type":"string"}}}`, `{"a":null}`, nil},
+		{`{"properties":{"a":{"properties":{"x":{}},"allOf":[{"required":["y"]}]}}}`, `{"a":{}}`, []string{"required: a.y is missing"}},
+		{`{"properties":{"a":{"properties":{"x":{}},"enum":[{"x":1}]}}}`, `{"a":{"x":2}}`, []string{`enum: a is not {"x":1}`}},
+		{`{"properties":{"a":{"properties":{"x":{}},"const":{"x":1}}}}`, `{"a":{"x":2}}`, []string{`const: a is not {"x":1}`}},
+		{`{"properties":{"a":{"items":{},"enum":[[1]]}}}`, `{"a":[2]}`, []string{`enum: a is not [1]`}},
+		{`{"properties":{"\u0061":{"type":"null"},"a":{"type":"integer"}}}`, `{"a":1}`, nil},
+		{`{"properties":{"a":{"type":"array","properties":{"x":{"type":"string"}}}}}`, `{"a":{"x":1}}`, []string{"type: a is an object, not an array"}},
+		{`{"properties":{"a":{"type":"object","items":{"type":"string"}}}}`, `{"a":[1]}`, []string{"type: a is an array, not an object"}},
+		{`{"properties":{"a":{"items":{"type":"string"}}}}`, `{"a":{"x":1}}`, nil},
+		{`{"properties":{"a":{"properties":{"x":{"type":"string"}}}}}`, `{"a":[1]}`, nil},
+		// What stands beside a reference.
+		{`{"properties":{"a":{"$ref":"#/$defs/x","type":"string"}},"$defs":{"x":{}}}`, `{"a":[]}`, []string{"type: a is an array, not a string"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","nullable":true}},"required":["a"],"$defs":{"x":{"type":"string"}}}`, `{"a":null}`, nil},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","contains":{"const":1}}},"$defs":{"x":{}}}`, `{"a":[]}`, []string{"contains: a is not what contains wants"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","additionalProperties":true}},"$defs":{"x":{"properties":{"y":{}}}}}`, `{"a":{"z":1}}`, nil},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","unevaluatedProperties":false}},"$defs":{"x":{"properties":{"y":{}}}}}`, `{"a":{"zzz":1}}`, []string{"unknown: a.zzz () !"}},
+		{`{"properties":{"a":{"allOf":[{"properties":{"y":{}},"unevaluatedProperties":false}],"minProperties":0}}}`, `{"a":{"zzz":1}}`, []string{"unknown: a.zzz () !"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","not":{"const":1}}},"$defs":{"x":{}}}`, `{"a":1}`, []string{"not: a is not allowed"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","if":{"const":1},"then":false}},"$defs":{"x":{}}}`, `{"a":1}`, []string{"false: a is not allowed"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","enum":[2]}},"$defs":{"x":{}}}`, `{"a":1}`, []string{"enum: a is not 2"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","const":2}},"$defs":{"x":{}}}`, `{"a":1}`, []string{"const: a is not 2"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","minLength":2}},"$defs":{"x":{}}}`, `{"a":"1"}`, []string{"minLength: a is not at least 2 characters long"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","minimum":2}},"$defs":{"x":{}}}`, `{"a":1}`, []string{"minimum: a is not at least 2"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","required":["b"]}},"$defs":{"x":{}}}`, `{"a":{}}`, []string{"required: a.b is missing"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","minItems":1}},"$defs":{"x":{}}}`, `{"a":[]}`, []string{"minItems: a is not at least 1 element long"}},
+		{`{"properties":{"a":{"$ref":"#/$defs/x","allOf":[{"type":"string"}]}},"$defs":{"x":{}}}`, `{"a":[]}`, []string{"type: a is an array, not a string"}},
+		{`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/x"}],"description":"d","default":null}},"$defs":{"x":{"type":"string"}}}`, `{"a":[]}`, []string{"type: a is an array, not a string"}},
 		// Places.
 		{nestedSchema, `{"user_id":"u","origin":"A","destination":"B","cabin":"first","flights":[{"flight_number":"H1","date":"d"},{"flight_number":5}],"passengers":[],"payment_methods":[],"total_baggages":0,"nonfree_baggages":0,"insurance":"no"}`, []string{
 			`enum: cabin is not one of "basic_economy", "economy", "business"`,
@@ -154,6 +229,11 @@ func TestValidate(t *testing.T) {
 		// References.
 		{`{"$id":"https://x.example/s","$ref":"https://x.example/s#/$defs/a","$defs":{"a":{"properties":{"n":{"type":"null"}}}}}`, `{"n":1}`, []string{"type: n is a number, not null"}},
 		{`{"properties":{"n":{"$ref":"#count"}},"definitions":{"c":{"$anchor":"count","type":"integer"}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
+		{`{"properties":{"n":{"$ref":"#cnt"}},"definitions":{"x":{"allOf":[{"title":"x"},{"$id":"#cnt","type":"integer"}]}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
+		{`{"properties":{"n":{"$dynamicRef":"#cnt"}},"definitions":{"x":{"$dynamicAnchor":"cnt","type":"integer"}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
+		{`{"properties":{"n":{"$recursiveRef":"#"},"m":{"type":"integer"}}}`, `{"n":{"m":""}}`, []string{"type: n.m is a string, not an integer"}},
+		{`{"properties":{"n":{"$ref":"#/$defs/no"}},"$defs":{"no":false}}`, `{"n":1}`, []string{"false: n is not allowed"}},
+		{`{"properties":{"n":{"$ref":"#/$defs/yes"}},"$defs":{"yes":true}}`, `{"n":1}`, nil},
 		{`{"properties":{"n":{"$ref":"#/properties/m%7E1/items/0"},"m/":{"items":[{"type":"integer"}]}}}`, `{"n":true}`, []string{"type: n is a boolean, not an integer"}},
 		{`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"n":{"$ref":"#/definitions/c","minimum":5}},"definitions":{"c":{"type":"integer"}}}`, `{"n":1}`, nil},
 		{`{"properties":{"n":{"$ref":"#/definitions/c","minimum":5}},"definitions":{"c":{"type":"integer"}}}`, `{"n":1}`, []string{"minimum: n is not at least 5"}},
@@ -173,9 +253,35 @@ func TestValidate(t *testing.T) {
 		if got := told(&v); !slices.Equal(got, c.want) {
 			t.Errorf("schema %s\nargs %s\n got %q\nwant %q", c.schema, c.args, got, c.want)
 		}
+		if args.Form != event.Absent && quietly(s, args) != valid(&v) {
+			t.Errorf("schema %s\nargs %s: without report it is %v", c.schema, c.args, !valid(&v))
+		}
 		if judged := !strings.Contains(c.args, "$hidden"); v.Unjudged == judged {
 			t.Errorf("schema %s\nargs %s: unjudged is %v", c.schema, c.args, v.Unjudged)
 		}
+	}
+}
+
+// TestManyProperties has more properties than most, half of them required.
+func TestManyProperties(t *testing.T) {
+	var props, required, args []string
+	for i := range 200 {
+		props = append(props, fmt.Sprintf(`"p%d":{"type":"integer"}`, i))
+		args = append(args, fmt.Sprintf(`"p%d":%d`, i, i))
+		if i%2 == 1 {
+			required = append(required, fmt.Sprintf(`"p%d"`, i))
+		}
+	}
+	s := compiled(t, `{"properties":{`+strings.Join(props, ",")+`},"required":[`+strings.Join(required, ",")+`]}`)
+	var v Violations
+	s.Validate(value(t, "{"+strings.Join(args, ",")+"}"), &v)
+	if got := told(&v); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	slices.Reverse(args)
+	s.Validate(value(t, "{"+strings.Join(append(args[1:50], args[52:]...), ",")+"}"), &v)
+	if got := told(&v); !slices.Equal(got, []string{"required: p149 is missing", "required: p199 is missing"}) {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -205,6 +311,9 @@ func TestViolationsAreBounded(t *testing.T) {
 	s.Validate(value(t, `{"`+long+`":1}`), &v)
 	if n := len(v.Unknown[0].Path); n > 100 {
 		t.Errorf("path of %d bytes", n)
+	}
+	if got, want := quoted("é"+strings.Repeat("é", 40), 9), `"\u00e9\u00e9\u00e9\u00e9"...`; got != want {
+		t.Errorf("cut to %s, want %s", got, want)
 	}
 	v.Reset()
 	v.AddNotObject()
@@ -271,4 +380,27 @@ func TestUnjudgedPatterns(t *testing.T) {
 	if got := s.Unjudged(); !slices.Equal(got, []string{"#/properties/a/pattern", "#/properties/b~1c/items/pattern"}) {
 		t.Errorf("%q", got)
 	}
+}
+
+// TestConcurrentUse validates by one schema in several goroutines; it is for
+// the race detector.
+func TestConcurrentUse(t *testing.T) {
+	s := compiled(t, `{"properties":{"q":{"anyOf":[{"type":"string","pattern":"^a+$"},{"enum":[1,2]}]},"l":{"contains":{"type":"integer"},"uniqueItems":true}}}`)
+	args := value(t, `{"q":"aab","l":["x","y"],"m":1}`)
+	var first Violations
+	s.Validate(args, &first)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			var v Violations
+			for range 20 {
+				v.Reset()
+				s.Validate(args, &v)
+				if !slices.Equal(told(&v), told(&first)) {
+					t.Errorf("%q, alone %q", told(&v), told(&first))
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -111,11 +111,7 @@ func (v *Violations) add(x Violation) {
 // false, for the caller to return.
 func (v *Violations) fail(keyword, want string, found event.Form) bool {
 	if !v.quiet {
-		if len(v.Found) == maxFound {
-			v.More++
-		} else {
-			v.Found = append(v.Found, Violation{Path: v.where(), Keyword: keyword, Want: want, Found: found})
-		}
+		v.add(Violation{Path: v.where(), Keyword: keyword, Want: want, Found: found})
 	}
 	return false
 }
