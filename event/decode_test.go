@@ -75,6 +75,9 @@ func TestFraming(t *testing.T) {
 		{"a line cut before a value", `{"x":` + "\n" + stepA + "\n" + stepB, []string{
 			"0: want ',' or '}', found an object at byte 46", "1 @6 task_end a", "2 @46 task_end b",
 		}},
+		{"a whole line that is bad", `{"x":tru}` + "\nx\n" + stepB, []string{
+			"0: want a value, found something else at byte 5", "1: want an event as an object, found something else at byte 10", "2 @12 task_end b",
+		}},
 		{"the last line cut", stepA + "\n" + `{"x":`, []string{"0 @0 task_end a", "1: want a value, found the end at byte 45"}},
 		{"a bad one over many lines", "{\n \"trajectory_id\": \"a\",\n \"kind\": 3\n}\n" + stepB, []string{
 			"0: kind: want a string, found a number at byte 34", "1 @38 task_end b",
@@ -232,6 +235,56 @@ func TestFieldErrors(t *testing.T) {
 		if refused.Error() != tt.want || refused.Reason != tt.reason {
 			t.Errorf("%s\n got %v: %v\nwant %v: %v", tt.event, refused.Reason, refused, tt.reason, tt.want)
 		}
+	}
+}
+
+// The last of equal names counts, and nothing is left of those before it.
+func TestLastNameCounts(t *testing.T) {
+	for name, full := range map[string]string{
+		"task":       `{"goal":"g","tools":[],"limits":{"max_steps":1,"max_cost_usd":2,"deadline_s":3}}`,
+		"call":       `{"id":"c","tool":"a","arguments":{},"arguments_raw":"x","turn":1,"truncated":true,"content_len":5,"content_hash":"h"}`,
+		"result":     `{"call_id":"c","tool":"a","status":"ok","error_type":"e","content":1,"duration_ms":2,"truncated":true,"content_len":5,"content_hash":"h"}`,
+		"context":    `{"tokens_before":1,"tokens_after":2}`,
+		"approval":   `{"call_id":"c","granted":true,"by":"b"}`,
+		"escalation": `{"to":"human","reason":"r"}`,
+		"guardrail":  `{"action":"blocked","reason":"r"}`,
+		"handoff":    `{"to":"b"}`,
+		"outcome":    `{"status":"success","score":1,"scored_by":"check"}`,
+		"feedback":   `{"failure_id":"f","verdict":"v","by":"b"}`,
+		"usage":      `{"input_tokens":1,"output_tokens":2,"cache_read_tokens":3,"cache_write_tokens":4,"reasoning_tokens":5,"cost_usd":6}`,
+		"text":       `"x"`, "plan": "{}", "seq": "3", "time": `"2026-03-01T00:00:00Z"`, "agent": `"a"`, "truncated": "true", "content_len": "5",
+	} {
+		for _, last := range []string{"null", "{}"} {
+			if full[0] != '{' && last == "{}" || name == "plan" && last == "{}" {
+				continue
+			}
+			alone := `{"trajectory_id":"t","kind":"model_call","` + name + `":` + last + `}`
+			twice := `{"` + name + `":` + full + `,"trajectory_id":"t","kind":"model_call","` + name + `":` + last + `}`
+			var d Decoder
+			var a, b Step
+			for payload, s := range map[string]*Step{alone: &a, twice: &b} {
+				d.Reset([]byte(payload))
+				if err := d.Next(s); err != nil {
+					t.Fatalf("%s: %v", payload, err)
+				}
+			}
+			a.Raw, b.Raw = nil, nil
+			if !reflect.DeepEqual(a, b) {
+				t.Errorf("%s\n got %+v\nwant %+v", twice, b, a)
+			}
+		}
+	}
+}
+
+func TestEscapesInScalars(t *testing.T) {
+	var d Decoder
+	var s Step
+	d.Reset([]byte(`{"tr\u0061jectory_id":"t\u0031","kind":"tool\u005fresult","time":"2026-03-01T00\u003a00:00\u005a","result":{"st\u0061tus":"\u006fk"},"id\u0000":"x"}`))
+	if err := d.Next(&s); err != nil {
+		t.Fatal(err)
+	}
+	if string(s.TrajectoryID) != "t1" || s.Kind != ToolResult || s.Time != 1772323200*nanosecond || s.Result.Status != StatusOK || s.ID != nil {
+		t.Errorf("%+v", s)
 	}
 }
 

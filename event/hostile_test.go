@@ -147,7 +147,7 @@ func TestControlsInNames(t *testing.T) {
 		for _, bad := range []string{`\u0000`, `\n`, `\u001b`, `\u007f`, "\x7f", `\u0085`, "\u0085", "\u009f"} {
 			var d Decoder
 			var s Step
-			d.Reset([]byte(`{"trajectory_id":"t","kind":"task_end","` + field + `":"a` + bad + `"}`))
+			d.Reset([]byte(`{"trajectory_id":"t","kind":"task_end","` + field + `":"a` + bad + `bcdefghijk"}`))
 			var refused *DecodeError
 			if err := d.Next(&s); !errors.As(err, &refused) || refused.Reason != ReasonValue || refused.Field != field {
 				t.Errorf("%s with %s: %v", field, bad, err)

@@ -64,6 +64,15 @@ func TestStringValue(t *testing.T) {
 	})
 }
 
+func TestInvalidUTF8IsReplaced(t *testing.T) {
+	if got := string(StringValue("a\xffb\xe2\x82").Raw); got != "a\ufffdb\ufffd\ufffd" {
+		t.Errorf("%q", got)
+	}
+	if got := string(AppendString(nil, "\ufffd\x7f\u0085\u2028<&>\x00")); got != "\"\ufffd\\u007f\\u0085\\u2028<&>\\u0000\"" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestEqualText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plain, escaped := twoStrings(t)
