@@ -95,7 +95,7 @@ type app struct {
 	engine    *stream.Engine[event.Step]
 	followers *followers
 	http      *httpd.Server
-	caughtUp  caughtUp
+	readiness readiness
 }
 
 func (a *app) build() error {
@@ -111,7 +111,7 @@ func (a *app) build() error {
 		return err
 	}
 	a.http, err = httpd.New(httpd.Options{
-		Publisher: a.broker, Ready: a.ready, Gatherer: a.registry, Register: a.registry, Log: a.opts.Log,
+		Publisher: a.broker, Ready: a.readiness.check, Gatherer: a.registry, Register: a.registry, Log: a.opts.Log,
 	})
 	if err != nil {
 		return err
@@ -124,6 +124,7 @@ func (a *app) build() error {
 	if err != nil {
 		return err
 	}
+	a.readiness.engine, a.readiness.lag = a.engine.Ready, a.lag
 	metrics := newEngineMetrics(a.rules.Hash())
 	metrics.engine, metrics.program = a.engine.Stats, program.Stats
 	metrics.lag = a.lag
@@ -162,21 +163,13 @@ func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
 		a.opts.Log.Info().Msg("stopping")
 	case err := <-engineDone:
 		engineDone <- nil
-		if err == nil {
-			err = errors.New("log of steps has ended")
-		}
-		failed = fmt.Errorf("engine: %w", err)
+		failed = ended("engine", err)
 	case err := <-httpDone:
 		httpDone <- nil
-		if err == nil {
-			err = errors.New("server has ended")
-		}
-		failed = fmt.Errorf("HTTP server: %w", err)
+		failed = ended("HTTP server", err)
 	}
 	a.within(stopCtx, stopHTTP, "requests were cut off", a.http.Shutdown)
-	if err := <-httpDone; err != nil && failed == nil {
-		failed = fmt.Errorf("HTTP server: %w", err)
-	}
+	<-httpDone
 	if failed == nil {
 		a.within(stopCtx, stopEngine, "steps were not applied yet; the next start does", func(ctx context.Context) error {
 			return a.drain(ctx, engineDone)
@@ -188,6 +181,14 @@ func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
 	}
 	a.opts.Log.Info().Err(failed).Msg("stopped")
 	return failed
+}
+
+// ended tells of a part that was to go on.
+func ended(part string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s: has ended of itself", part)
+	}
+	return fmt.Errorf("%s: %w", part, err)
 }
 
 // within does one part of the stop in its time, and logs what it means when

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -402,6 +403,72 @@ func TestStopFinishes(t *testing.T) {
 	}
 }
 
+// TestPurged: a log that is empty, but was not, is caught up with.
+func TestPurged(t *testing.T) {
+	c := settings(t.TempDir())
+	d := start(t, c)
+	stored := d.stored()
+	d.post(misstep("run-1"))
+	stored()
+	js, err := jetstream.New(d.nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), "AGENT_STEPS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.stop()
+	d = start(t, c)
+	deadline := time.Now().Add(patience)
+	for {
+		code, body := d.get("/readyz")
+		if code == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("readyz gave %d %s", code, body)
+		}
+	}
+	stored = d.stored()
+	d.post(misstep("run-2"))
+	stored()
+	d.exactly(2)
+}
+
+// TestLogReplaced: when somebody makes the log of steps anew, the detector ends
+// and says so rather than mix two logs.
+func TestLogReplaced(t *testing.T) {
+	d := start(t, settings(t.TempDir()))
+	stored := d.stored()
+	d.post(misstep("run-1"))
+	stored()
+	js, err := jetstream.New(d.nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "AGENT_STEPS"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "AGENT_STEPS", Subjects: []string{"agent.steps"}}); err != nil {
+		t.Fatal(err)
+	}
+	d.nc.Close()
+	d.nc = nil
+	select {
+	case err := <-d.done:
+		if err == nil || !strings.HasPrefix(err.Error(), "engine: ") || !strings.Contains(err.Error(), "stream is not the one that was read before") {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("goes on")
+	}
+	d.cancel()
+}
+
 // child is a detector in another process, until it is killed.
 func child(dir string) int {
 	err := app.Run(context.Background(), app.Options{
@@ -478,6 +545,9 @@ func TestPortInUse(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), strings.Replace(name, "ADDR", ln.Addr().String(), 1)) ||
 			!strings.Contains(err.Error(), "; choose another address with "+flag+", or ") {
 			t.Errorf("got %v", err)
+		}
+		if holder := fmt.Sprintf("process %d", os.Getpid()); runtime.GOOS == "linux" && !strings.Contains(err.Error(), holder) {
+			t.Errorf("%s is not named in %v", holder, err)
 		}
 	}
 }

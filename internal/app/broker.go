@@ -29,11 +29,7 @@ type broker struct {
 
 // openBroker starts the server on the data folder and opens its streams.
 func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*broker, error) {
-	server, err := jetstream.StartEmbedded(jetstream.EmbeddedOptions{
-		Dir: c.Data, Listen: c.NATS.Listen,
-		SyncInterval: c.NATS.SyncInterval, SyncAlways: c.NATS.SyncInterval == 0,
-		Logger: log.With().Str("from", "nats-server").Logger(),
-	})
+	server, err := jetstream.StartEmbedded(embedded(c, log))
 	var port *jetstream.AddrInUseError
 	var folder *stream.FolderInUseError
 	switch {
@@ -49,6 +45,14 @@ func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*bro
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
+}
+
+func embedded(c *config.Config, log zerolog.Logger) jetstream.EmbeddedOptions {
+	return jetstream.EmbeddedOptions{
+		Dir: c.Data, Listen: c.NATS.Listen,
+		SyncInterval: c.NATS.SyncInterval, SyncAlways: c.NATS.SyncInterval == 0,
+		Logger: log.With().Str("from", "nats-server").Logger(),
+	}
 }
 
 func (b *broker) open(ctx context.Context, log zerolog.Logger) (err error) {

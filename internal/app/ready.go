@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -9,9 +10,6 @@ import (
 
 // askEnd is how long the log may take to say where it ends.
 const askEnd = 2 * time.Second
-
-// caughtUp remembers that the engine reached the end of the log once.
-type caughtUp struct{ atomic.Bool }
 
 // position is the offset of the last record applied; before the first it is
 // before every record.
@@ -37,22 +35,29 @@ func (a *app) lag() (int64, bool) {
 	return max(end-position, 0), true
 }
 
-// ready gives nil when a step that comes in now is judged now: the engine runs,
-// its outputs reach the results log, and it has caught up since the start.
-func (a *app) ready() error {
-	if err := a.engine.Ready(); err != nil {
+// readiness says whether a step that comes in now is judged now.
+type readiness struct {
+	engine   func() error
+	lag      func() (int64, bool)
+	caughtUp atomic.Bool // the engine reached the end of the log once
+}
+
+// check gives nil when the engine runs, its outputs reach the results log, and
+// it has caught up since the start.
+func (r *readiness) check() error {
+	if err := r.engine(); err != nil {
 		return err
 	}
-	if a.caughtUp.Load() {
+	if r.caughtUp.Load() {
 		return nil
 	}
-	lag, ok := a.lag()
+	lag, ok := r.lag()
 	switch {
 	case !ok:
-		return fmt.Errorf("the log of steps does not answer")
+		return errors.New("the log of steps does not answer")
 	case lag > 0:
 		return fmt.Errorf("catching up: %d records to go", lag)
 	}
-	a.caughtUp.Store(true)
+	r.caughtUp.Store(true)
 	return nil
 }
