@@ -26,7 +26,7 @@ func TestHostile(t *testing.T) {
 		"long id":   `{"trajectory_id":"` + strings.Repeat("x", 1<<20) + `","kind":"user_message","text":"x"}`,
 		"broken":    `[{"trajectory_id":"h","kind":"user_message","text":"x"},`,
 		"a number":  `7`,
-		"many bad":  strings.Repeat("{}\n", 100_000),
+		"many bad":  strings.Repeat("{}\n", 10_000),
 		"open text": `{"trajectory_id":"h","kind":"user_message","text":"` + strings.Repeat("x", 1<<20),
 	} {
 		if got := post(t, d.HTTP, body); !strings.HasPrefix(got, `{"accepted":0,`) {
@@ -40,8 +40,8 @@ func TestHostile(t *testing.T) {
 		}
 	}
 
-	// 10,000 names as labels, with all that a terminal or a subject minds.
-	const n = 10_000
+	// Thousands of names as labels, with all that a terminal or a subject minds.
+	const n = 2_000
 	var body strings.Builder
 	for i := range n {
 		name := fmt.Sprintf(`*.> {\"}%d \u202e`, i)
@@ -75,7 +75,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	if strings.Contains(metrics, "other9999") || strings.ContainsAny(metrics, "\x1b\x00\u202e") {
+	if strings.Contains(metrics, "other1999") || strings.ContainsAny(metrics, "\x1b\x00\u202e") {
 		t.Error("a foreign name went into the metrics as it is")
 	}
 	d.stop()
