@@ -97,7 +97,10 @@ func runScenario(t *testing.T, file string) {
 		if part(a, name+"/told") != "" || name == "fires" {
 			got["/told"] = told(outs)
 		}
-		for _, kind := range []string{"/told", "/want"} {
+		if part(a, name+"/task") != "" {
+			got["/task"] = records(outs)
+		}
+		for _, kind := range []string{"/told", "/task", "/want"} {
 			text, ok := got[kind]
 			if !ok {
 				continue
@@ -289,6 +292,27 @@ func told(outs []Output) string {
 		}
 		if f.Wasted != (event.Wasted{}) {
 			fmt.Fprintf(&b, "\twasted %d tokens, %d micro-USD\n", f.Wasted.Tokens, f.Wasted.CostMicroUSD)
+		}
+	}
+	return b.String()
+}
+
+// records writes what the task records among the outputs add up.
+func records(outs []Output) string {
+	var b strings.Builder
+	for _, o := range outs {
+		r, ok := o.Record.(*event.TaskRecord)
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&b, "%s by %s in minute %d: %d ms, %d active, %d tokens, %d micro-USD", r.Now.Outcome, r.Now.ScoredBy, r.Now.Bucket/60, r.WallMS, r.ActiveMS, r.Tokens, r.CostMicroUSD)
+		if len(r.Escalated) > 0 {
+			fmt.Fprintf(&b, ", escalated to %s", strings.Join(r.Escalated, ", "))
+		}
+		b.WriteString("\n")
+		for _, u := range r.Tools {
+			fmt.Fprintf(&b, "\t%s: %d ok, %d the agent's fault, %d the tool's, %d the user's, %d timeout, %d denied, %d unknown\n",
+				u.Tool, u.OK, u.AgentFault, u.ToolFault, u.UserFault, u.Timeout, u.Denied, u.Unknown)
 		}
 	}
 	return b.String()
