@@ -213,7 +213,7 @@ func newFeeder(t testing.TB) *feeder {
 	return &feeder{shard: rules.NewShard(), clock: event.None}
 }
 
-func (f *feeder) feed(t *rapid.T, s wireStep) {
+func (f *feeder) feed(t rapid.TB, s wireStep) {
 	var d event.Decoder
 	d.Reset([]byte(s.line))
 	var st event.Step
