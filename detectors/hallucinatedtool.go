@@ -179,10 +179,10 @@ func answered(p *Pass, c *facts.Call) {
 		return
 	}
 	// A success of a real tool ends what was wrong with names; one of the same
-	// tool ends what was wrong with its parameters.
+	// tool, rightly called, ends what was wrong with its parameters.
 	p.Resolve(event.HallucinatedTool, func(r *Rule, subject string) bool {
 		if r == unknownParameter {
-			return strings.HasPrefix(subject, name+".")
+			return !c.Misfit && strings.HasPrefix(subject, name+".")
 		}
 		return c.Tool.Listed || p.Catalogue == nil || subject == name
 	})

@@ -158,7 +158,10 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 	}
 	if p.Troubled(event.ToolMisuse) {
 		name := c.Tool.Name
-		p.Resolve(event.ToolMisuse, func(_ *Rule, subject string) bool {
+		p.Resolve(event.ToolMisuse, func(opener *Rule, subject string) bool {
+			if opener.Family == schemaViolation.Family && c.Misfit {
+				return false // the tool took it, but the agent put nothing right
+			}
 			return subject == name || strings.HasPrefix(subject, name+".")
 		})
 	}

@@ -203,11 +203,13 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 		cur.Lacks |= NeedPlainArguments
 	case s.Call.Raw.Form != event.Absent:
 		cur.Violations.AddNotObject()
+		c.Misfit = true
 	default:
 		if tool.Schema.Fallback() {
 			w.Counts.Fallbacks++
 		}
 		tool.Schema.Validate(s.Call.Arguments, &cur.Violations)
+		c.Misfit = len(cur.Violations.Found)+len(cur.Violations.Unknown) > 0
 		if cur.Violations.Unjudged { // what was found all the same stands
 			t.Task.Missing |= NeedPlainArguments
 		}

@@ -31,6 +31,7 @@ type Call struct {
 	Tool   *Tool        `cbor:"-"`
 	Status event.Status // as judged: a silent error is StatusError
 	Silent bool         // the producer said ok, the content says error
+	Misfit bool         // its arguments break the tool's schema, or name unknown parameters
 	Class  ErrorClass
 	Fault  event.Fault
 	Done   bool // a result came
