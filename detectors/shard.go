@@ -86,6 +86,7 @@ type Shard struct {
 	counts    Counts
 	pass      Pass
 	spare     []*trajectory // of ended tasks, for reuse
+	sparePast []*past
 	abstained map[facts.Needs][]event.Abstention
 
 	keys    [][]byte // of the steps at hand
@@ -113,16 +114,14 @@ type trajectory struct {
 	facts    facts.Trajectory
 	episodes episodes
 	memory   [maxDetectors]Memory
-	record   event.TaskRecord // of the task that closed last
-	recorded bool
-	began    bool // facts hold a trajectory
+	record   *event.TaskRecord // of the task that closed last, nil before; never changed
+	began    bool              // facts hold a trajectory
 }
 
 // past is the state of a trajectory between tasks.
 type past struct {
-	facts    facts.Past
-	record   event.TaskRecord
-	recorded bool
+	facts  facts.Past
+	record *event.TaskRecord
 }
 
 // maxDetectors is the most detectors that a program runs.
@@ -206,8 +205,9 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	// that the waits of all trajectories overlap.
 	for _, slot := range s.slots {
 		if slot != windows.NoSlot {
+			s.touched += s.deadlines.At(slot)
 			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.Touch()
+				s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
 			}
 		}
 	}
@@ -244,22 +244,24 @@ func (s *Shard) wake(e *entry) *trajectory {
 	t.memory = [maxDetectors]Memory{}
 	if p := e.past; p != nil {
 		t.facts.Resume(&p.facts)
-		t.record, t.recorded, t.began = p.record, p.recorded, true
+		t.record, t.began = p.record, true
 		return t
 	}
 	t.facts.Reset()
-	t.record, t.recorded, t.began = event.TaskRecord{}, false, false
+	t.record, t.began = nil, false
 	return t
 }
 
 // rest keeps only what a late step needs of an entry without an open task.
 func (s *Shard) rest(e *entry) {
 	t := e.open
-	if e.past == nil {
+	if n := len(s.sparePast); e.past == nil && n > 0 {
+		e.past, s.sparePast = s.sparePast[n-1], s.sparePast[:n-1]
+	} else if e.past == nil {
 		e.past = new(past)
 	}
 	t.facts.Rest(&e.past.facts)
-	e.past.record, e.past.recorded = t.record, t.recorded
+	e.past.record = t.record
 	s.spare = append(s.spare, t)
 	e.open = nil
 }
@@ -294,6 +296,10 @@ func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 			s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
 		}
 		s.spare = append(s.spare, t)
+	}
+	if e.past != nil {
+		e.past.record = nil
+		s.sparePast = append(s.sparePast, e.past)
 	}
 	*e = entry{}
 	s.live.DeleteSlot(slot)

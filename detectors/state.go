@@ -76,9 +76,8 @@ type episodeState struct {
 }
 
 type taskState struct {
-	Began    bool             `cbor:"1,keyasint,omitempty"`
-	Recorded bool             `cbor:"2,keyasint,omitempty"`
-	Record   event.TaskRecord `cbor:"3,keyasint"`
+	Began  bool              `cbor:"1,keyasint,omitempty"`
+	Record *event.TaskRecord `cbor:"2,keyasint,omitempty"`
 }
 
 // AppendState encodes the whole state. Equal states give equal bytes.
@@ -107,7 +106,7 @@ func (s *Shard) AppendState(dst []byte) ([]byte, error) {
 			ts.Sections = append(ts.Sections, section{name, version, data})
 		}
 		add(factsSection, facts.SectionVersion, t.facts.State(table))
-		add(taskSection, stateVersion, taskState{t.began, t.recorded, t.record})
+		add(taskSection, stateVersion, taskState{t.began, t.record})
 		add(episodesSection, stateVersion, t.episodes.state())
 		for i, w := range s.watchers {
 			if t.memory[i] != (Memory{}) {
@@ -193,7 +192,7 @@ func (s *Shard) loadSection(dec cbor.DecMode, t *trajectory, sec *section, table
 		if err := dec.Unmarshal(sec.Data, &k); err != nil {
 			return err
 		}
-		t.began, t.recorded, t.record = k.Began, k.Recorded, k.Record
+		t.began, t.record = k.Began, k.Record
 		return nil
 	case episodesSection:
 		var es episodesState

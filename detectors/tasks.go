@@ -13,8 +13,7 @@ import (
 func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(Output)) {
 	f := &t.facts
 	t.episodes.close(f, now, &s.env, func(f *event.Failure) { emit(failureOutput(f)) })
-	r := &t.record
-	*r = event.TaskRecord{
+	r := &event.TaskRecord{
 		ID:     event.TaskRecordID(f.Labels.Tenant, f.Labels.TrajectoryID, taskName(f)),
 		Labels: f.Labels,
 		Now:    verdict(o, now),
@@ -26,7 +25,7 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 		Classes:  classes(t.episodes.classes),
 		Coverage: s.coverage(f.Task.Missing),
 	}
-	t.recorded = true
+	t.record = r
 	f.EndTask(s.w)
 	emit(taskOutput(r))
 }
@@ -66,8 +65,8 @@ func floorMinute(ns int64) int64 {
 // lateOutcome takes a verdict that came after the task's end, by the priority
 // of who gives it; the task's bucket stays.
 func (s *Shard) lateOutcome(t *trajectory, st *event.Step, emit func(Output)) {
-	r, o := &t.record, &st.Outcome
-	if !t.recorded || len(st.TaskID) > 0 && string(st.TaskID) != r.TaskID {
+	r, o := t.record, &st.Outcome
+	if r == nil || len(st.TaskID) > 0 && string(st.TaskID) != r.TaskID {
 		s.counts.Late++
 		return
 	}
@@ -83,16 +82,15 @@ func (s *Shard) lateOutcome(t *trajectory, st *event.Step, emit func(Output)) {
 	rev := *r
 	rev.Rev++
 	rev.Was, rev.Now = &was, next
-	*r = rev
-	emit(taskOutput(r))
+	t.record = &rev
+	emit(taskOutput(&rev))
 }
 
 func taskOutput(r *event.TaskRecord) Output {
 	const size = 1024 // of most records, in bytes
-	record := *r
 	return Output{
 		Topic: Tasks, Workflow: r.Workflow, Key: r.TrajectoryID,
-		Value: event.AppendTask(make([]byte, 0, size), &record), Record: &record,
+		Value: event.AppendTask(make([]byte, 0, size), r), Record: r,
 	}
 }
 

@@ -70,7 +70,10 @@ func (t *Trajectory) Reset() {
 // Touch reads what the next Apply will need first, so that the waits for
 // memory of several trajectories overlap. Its value means nothing.
 func (t *Trajectory) Touch() int64 {
-	n := t.Ordinal + t.Task.Steps + int64(len(t.Labels.Workflow))
+	n := t.Ordinal + t.Task.Steps + t.Task.Limits.MaxSteps + int64(len(t.Labels.TaskID)+len(t.Labels.Tenant))
+	if len(t.Task.Counts) > 0 {
+		n += int64(t.Task.Counts[0].Calls)
+	}
 	if k := len(t.seen.ids); k > 0 {
 		n += int64(t.seen.ids[k-1])
 	}
@@ -86,7 +89,11 @@ func (t *Trajectory) TouchCall() int64 {
 		return 0
 	}
 	c := t.cur.calls.Last(0)
-	return c.Index + c.Time + int64(c.callID)
+	n := c.Index + c.Time + int64(c.callID)
+	if len(c.ids) > 0 {
+		n += int64(c.ids[0])
+	}
+	return n
 }
 
 // agent gives the agent of that name, newly made when it is the first step.
