@@ -159,7 +159,7 @@ func (v *Violations) part(n *node, x event.Value, at *place) bool {
 func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string]int) bool {
 	o, start := n.obj, *c
 	if last == nil && o.distinct && repeats(start) {
-		last = lastOf(start)
+		last = v.lastOf(start)
 	}
 	found, unknown, more := len(v.Found), len(v.Unknown), v.More
 	depth := len(v.path)
@@ -191,7 +191,7 @@ func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string
 			if seen[p/64]&bit != 0 {
 				v.Found, v.Unknown, v.More, v.path = v.Found[:found], v.Unknown[:unknown], more, v.path[:depth]
 				*c = start
-				return v.object(n, c, at, lastOf(start))
+				return v.object(n, c, at, v.lastOf(start))
 			}
 		}
 		var present, good bool
@@ -210,7 +210,7 @@ func (v *Violations) object(n *node, c *event.Cursor, at *place, last map[string
 		if !good {
 			if v.quiet && last == nil && repeats(start) { // it may not be the last of its key
 				*c = start
-				return v.object(n, c, at, lastOf(start))
+				return v.object(n, c, at, v.lastOf(start))
 			}
 			if v.quiet {
 				return false
@@ -320,9 +320,9 @@ func repeats(c event.Cursor) bool {
 }
 
 // lastOf gives, for each key of an object, the place of its last member.
-func lastOf(c event.Cursor) map[string]int {
+func (v *Violations) lastOf(c event.Cursor) map[string]int {
 	last := map[string]int{}
-	for i := 0; c.More(); i++ {
+	for i := 0; c.More() && v.spend(2); i++ {
 		last[string(c.Key().AppendText(nil))] = i
 		c.Skip()
 	}
