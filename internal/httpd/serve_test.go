@@ -126,4 +126,3 @@ func TestServe(t *testing.T) {
 		cancel()
 	}
 }
-
