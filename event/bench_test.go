@@ -80,3 +80,56 @@ func BenchmarkObjectEach(b *testing.B) {
 		}
 	}
 }
+
+// benchArguments are those of the calls in benchLines.
+func benchArguments(b *testing.B) Value {
+	_, lines := benchLines()
+	var d Decoder
+	var s Step
+	d.Reset(lines[0])
+	if err := d.Next(&s); err != nil {
+		b.Fatal(err)
+	}
+	return s.Call.Arguments
+}
+
+func BenchmarkCanonical(b *testing.B) {
+	v := benchArguments(b)
+	var c Canonicalizer
+	var dst []byte
+	b.ReportAllocs()
+	b.SetBytes(int64(len(v.Raw)))
+	for b.Loop() {
+		dst = c.Append(dst[:0], v, nil)
+	}
+}
+
+func BenchmarkCursor(b *testing.B) {
+	v := benchArguments(b)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(v.Raw)))
+	for b.Loop() {
+		c := NewCursor(v)
+		c.Enter()
+		for c.More() {
+			c.Key()
+			c.Skip()
+		}
+	}
+}
+
+func BenchmarkAppendFailure(b *testing.B) {
+	f := fullFailure()
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendFailure(dst[:0], f)
+	}
+}
+
+func BenchmarkFailureID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		FailureID("acme", "run-000123", RetryLoop, "same_call", "search", "run-000123#4")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -33,16 +34,18 @@ type Canonicalizer struct {
 	key     []byte
 }
 
-// canonMember is a member as it was written: places in the output.
+// canonMember is a member as it was written: places in the output, which are
+// small because members are moved when they are sorted.
 type canonMember struct {
-	start, keyEnd, end int
+	prefix             uint64 // of the key after unescaping, so that most keys compare as numbers
+	start, keyEnd, end uint32
 	escaped            bool // the key holds escapes
 	null               bool
 }
 
 // Append appends the canonical JSON of v to dst. Members of v itself, not of
 // objects inside it, for whose key drop gives true are left out; drop can be
-// nil and must not keep the key. A hidden value is written as the object that
+// nil and must not keep the key. dst holds less than 4 GiB in the end. A hidden value is written as the object that
 // it is: compare it by ParseHidden instead. An absent value is written as {}.
 func (c *Canonicalizer) Append(dst []byte, v Value, drop func(key []byte) bool) []byte {
 	switch v.Form {
@@ -76,6 +79,7 @@ func MAC(key []byte, v Value) string {
 }
 
 func (c *Canonicalizer) value(dst []byte, cur *Cursor) []byte {
+	start := cur.pos
 	switch cur.peek() {
 	case '{':
 		return c.object(dst, cur, nil)
@@ -91,12 +95,14 @@ func (c *Canonicalizer) value(dst []byte, cur *Cursor) []byte {
 		}
 		return append(dst, ']')
 	}
-	v := cur.Value()
-	switch v.Form {
+	switch v := cur.Value(); v.Form {
 	case String:
-		dst = append(dst, '"')
-		dst = append(dst, v.Raw...)
-		return append(dst, '"')
+		if cur.raw == nil { // v was all there was
+			dst = append(dst, '"')
+			dst = append(dst, v.Raw...)
+			return append(dst, '"')
+		}
+		return append(dst, cur.raw[start:cur.pos]...)
 	case Escaped:
 		return appendCanonicalString(dst, v.Raw)
 	case Number:
@@ -116,31 +122,31 @@ func (c *Canonicalizer) object(dst []byte, cur *Cursor, drop func(key []byte) bo
 	from, base := len(dst), len(c.members)
 	inOrder := true
 	for cur.More() {
+		at := cur.pos
 		k := cur.Key()
 		if drop != nil && drop(k.Text(&c.key)) {
 			cur.Skip()
 			continue
 		}
-		m := canonMember{start: len(dst)}
+		m := canonMember{start: uint32(len(dst))}
 		if k.Form == Escaped {
 			dst = appendCanonicalString(dst, k.Raw)
 			m.escaped = bytes.IndexByte(dst[m.start:], '\\') >= 0
+			m.prefix = keyPrefix(k.Text(&c.key))
 		} else {
-			dst = append(dst, '"')
-			dst = append(dst, k.Raw...)
-			dst = append(dst, '"')
+			dst = append(dst, cur.raw[at:at+len(k.Raw)+2]...)
+			m.prefix = keyPrefix(k.Raw)
 		}
-		m.keyEnd = len(dst)
-		dst = append(dst, ':')
+		m.keyEnd = uint32(len(dst))
 		if cur.peek() == 'n' {
 			cur.Skip()
 			m.null, inOrder = true, false
 		} else {
-			dst = c.value(dst, cur)
+			dst = c.value(append(dst, ':'), cur)
 		}
-		m.end = len(dst)
+		m.end = uint32(len(dst))
 		dst = append(dst, ',')
-		if n := len(c.members); inOrder && n > base && compareKeys(dst, c.members[n-1], m) >= 0 {
+		if n := len(c.members); inOrder && n > base && compareKeys(dst, &c.members[n-1], &m) >= 0 {
 			inOrder = false
 		}
 		c.members = append(c.members, m)
@@ -158,24 +164,49 @@ func (c *Canonicalizer) object(dst []byte, cur *Cursor, drop func(key []byte) bo
 // arrange writes the members that stand in dst behind from again: sorted, each
 // key once, without nulls.
 func (c *Canonicalizer) arrange(dst []byte, from int, members []canonMember) []byte {
-	slices.SortFunc(members, func(a, b canonMember) int {
-		if n := compareKeys(dst, a, b); n != 0 {
-			return n
-		}
-		return a.start - b.start
-	})
+	sortMembers(dst, members)
 	c.spare = c.spare[:0]
-	for i, m := range members {
-		last := i+1 == len(members) || compareKeys(dst, m, members[i+1]) != 0
+	for i := range members {
+		m := &members[i]
+		last := i+1 == len(members) || compareKeys(dst, m, &members[i+1]) != 0
 		if last && !m.null {
-			c.spare = append(c.spare, dst[m.start:m.end]...)
-			c.spare = append(c.spare, ',')
+			c.spare = append(c.spare, dst[m.start:m.end+1]...)
 		}
 	}
 	return append(dst[:from], c.spare...)
 }
 
-func compareKeys(dst []byte, a, b canonMember) int {
+// sortMembers sorts by key; of equal ones, the last written stays last.
+func sortMembers(dst []byte, members []canonMember) {
+	const few = 16
+	if len(members) > few {
+		slices.SortFunc(members, func(a, b canonMember) int {
+			if n := compareKeys(dst, &a, &b); n != 0 {
+				return n
+			}
+			return int(a.start) - int(b.start)
+		})
+		return
+	}
+	for i := 1; i < len(members); i++ {
+		m, j := members[i], i
+		for ; j > 0 && compareKeys(dst, &members[j-1], &m) > 0; j-- {
+			members[j] = members[j-1]
+		}
+		members[j] = m
+	}
+}
+
+// keyPrefix gives the first eight bytes as a number, with zeros behind the end.
+func keyPrefix(key []byte) uint64 { return bits.ReverseBytes64(load8(key, 0)) }
+
+func compareKeys(dst []byte, a, b *canonMember) int {
+	if a.prefix != b.prefix {
+		if a.prefix < b.prefix {
+			return -1
+		}
+		return 1
+	}
 	x, y := dst[a.start+1:a.keyEnd-1], dst[b.start+1:b.keyEnd-1]
 	if !a.escaped && !b.escaped {
 		return bytes.Compare(x, y)
@@ -294,7 +325,7 @@ func appendCanonicalNumber(dst, s []byte) []byte {
 	}
 }
 
-// isPlainInteger reports whether a valid number is canonical as it stands.
+// isPlainInteger reports whether a short number is canonical as it stands.
 func isPlainInteger(s []byte) bool {
 	if s[0] == '-' {
 		if s = s[1:]; s[0] == '0' {

@@ -1,7 +1,5 @@
 package event
 
-import "math/bits"
-
 // Cursor walks JSON that is already known to be valid: a Value that the decoder
 // or JSONValue gave. It reads each byte once, checks nothing again, allocates
 // nothing and never fails; on JSON that is not valid it ends early, but stays
@@ -81,7 +79,10 @@ func (c *Cursor) Enter() bool {
 // More moves to the next member or element of the container that was entered
 // last and not left. At its end it leaves the container and gives false.
 func (c *Cursor) More() bool {
-	i := skipSpace(c.raw, c.pos)
+	i := c.pos
+	if i < len(c.raw) && c.raw[i] <= ' ' {
+		i = skipSpace(c.raw, i)
+	}
 	if i >= len(c.raw) {
 		c.pos, c.first = i, false
 		return false
@@ -91,7 +92,10 @@ func (c *Cursor) More() bool {
 		return false
 	}
 	if !c.first {
-		i = skipSpace(c.raw, i+1) // the comma
+		i++ // the comma
+		if i < len(c.raw) && c.raw[i] <= ' ' {
+			i = skipSpace(c.raw, i)
+		}
 	}
 	c.pos, c.first = i, false
 	return i < len(c.raw)
@@ -107,6 +111,10 @@ func (c *Cursor) Key() Value {
 	}
 	if start <= end {
 		k.Raw = c.raw[start:end:end]
+	}
+	if i := end + 2; i < len(c.raw) && c.raw[i-1] == ':' && c.raw[i] > ' ' {
+		c.pos = i
+		return k
 	}
 	i := skipSpace(c.raw, end+1)
 	c.pos = min(skipSpace(c.raw, i+1), len(c.raw)) // past the colon
@@ -178,24 +186,35 @@ func (c *Cursor) Skip() {
 
 // skipString finds the closing quote of a valid string.
 func skipString(b []byte, i int) (end int, escaped bool) {
-	for i < len(b) {
-		w := load8(b, i)
-		hit := ((w^'"'*eachByte)-eachByte)&^(w^'"'*eachByte) | ((w^'\\'*eachByte)-eachByte)&^(w^'\\'*eachByte)
-		if hit &= highBits; hit == 0 {
+	for last := len(b) - 8; i <= last; {
+		hit := quoted(loadWhole(b, i))
+		if hit == 0 {
 			i += 8
 			continue
 		}
-		i += bits.TrailingZeros64(hit) >> 3
-		if i >= len(b) {
-			break
-		}
+		i += trailingBytes(hit)
 		if b[i] == '"' {
 			return i, escaped
 		}
 		escaped = true
 		i += 2
 	}
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			return i, escaped
+		case '\\':
+			escaped = true
+			i++
+		}
+		i++
+	}
 	return len(b), escaped
+}
+
+// quoted marks quotes and backslashes.
+func quoted(w uint64) uint64 {
+	return (((w ^ '"'*eachByte) - eachByte) | ((w ^ '\\'*eachByte) - eachByte)) &^ w & highBits
 }
 
 // skipContainer finds the end of the valid object or array at i.

@@ -197,6 +197,8 @@ func TestFieldErrors(t *testing.T) {
 			"time: want an RFC 3339 time, found one without a zone at byte 46; end it with Z or an offset as +02:00"},
 		{`{"trajectory_id":"t","kind":"task_end","time":"1.3.2026"}`, ReasonValue,
 			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
+		{`{"trajectory_id":"t","kind":"task_end","time":"2026-03-01T00:00:00Zx"}`, ReasonValue,
+			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
 		{`{"trajectory_id":"t","kind":"task_end","time":1772323200}`, ReasonType,
 			"time: want an RFC 3339 time in a string, found a number at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
 		{`{"trajectory_id":"t","kind":"task_end","time":"2300-01-01T00:00:00Z"}`, ReasonValue, "time: want a time from 1678 to 2262, found another at byte 46"},

@@ -7,17 +7,26 @@ package event
 // name reads a string that names something: at most most bytes, no controls.
 func (d *Decoder) name(b []byte, i int, dst *[]byte, field string, most int) int {
 	if b[i] == '"' {
-		end, m := scanString(b, i+1)
-		if m == 0 && end-i-1 <= most {
-			*dst = b[i+1 : end : end]
-			return end + 1
+		// As scanString does, which is not worth a call here.
+		for j, last := i+1, len(b)-8; j <= last; j += 8 {
+			if hit := special(loadWhole(b, j)); hit != 0 {
+				j += trailingBytes(hit)
+				if b[j] != '"' || j-i-1 > most {
+					break
+				}
+				*dst = b[i+1 : j : j]
+				return j + 1
+			}
 		}
-		return d.nameOdd(b, i, dst, field, end, m, most)
 	}
-	return d.nullOr(b, i, dst, field, "a string")
+	return d.nameOdd(b, i, dst, field, most)
 }
 
-func (d *Decoder) nameOdd(b []byte, i int, dst *[]byte, field string, end int, m marks, most int) int {
+func (d *Decoder) nameOdd(b []byte, i int, dst *[]byte, field string, most int) int {
+	if b[i] != '"' {
+		return d.nullOr(b, i, dst, field, "a string")
+	}
+	end, m := scanString(b, i+1)
 	if m.failed() {
 		return d.failString(b, end, m, field)
 	}

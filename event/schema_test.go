@@ -236,7 +236,7 @@ func TestStepSchemaAgrees(t *testing.T) {
 		var step, again Step
 		d.Reset(b)
 		err := d.Next(&step)
-		if !bytes.Contains(b, []byte("$hidden")) && isPlain(b) {
+		if !bytes.Contains(b, []byte("$hidden")) && isSimple(b) {
 			// Of lists, of what is hidden, of escapes and of equal names the schema
 			// says more or less than the decoder looks at. A pattern does not know
 			// how many days a month has.
@@ -271,9 +271,9 @@ func TestStepSchemaAgrees(t *testing.T) {
 	})
 }
 
-// isPlain reports whether a drawn event holds each name once, and no list that
+// isSimple reports whether a drawn event holds each name once, and no list that
 // the decoder leaves to others.
-func isPlain(b []byte) bool {
+func isSimple(b []byte) bool {
 	if !json.Valid(b) || bytes.Contains(b, []byte(`"tools"`)) || bytes.Contains(b, []byte(`\u`)) || bytes.Contains(b, []byte("plan")) {
 		return false
 	}

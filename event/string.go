@@ -2,6 +2,8 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -84,25 +86,38 @@ func (v Value) AppendJSON(dst []byte) []byte {
 // appendUnescaped appends the text of a valid string. As in encoding/json, half
 // a surrogate pair becomes U+FFFD.
 func appendUnescaped(dst, s []byte) []byte {
-	for {
-		i := bytes.IndexByte(s, '\\')
-		if i < 0 {
-			return append(dst, s...)
-		}
-		dst = append(dst, s[:i]...)
-		s = s[i:]
-		// Escapes like company: JSON inside a string has one at each quote.
-		for len(s) > 0 && s[0] == '\\' {
-			if len(s) > 1 && plainEscapes[s[1]] != 0 {
-				dst = append(dst, plainEscapes[s[1]])
-				s = s[2:]
+	// No escape is shorter than what it stands for, so that the text fits, and
+	// eight bytes at a time can be copied before it is known how many count.
+	at := len(dst)
+	dst = slices.Grow(dst, len(s))[:at+len(s)]
+	for i := 0; i < len(s); {
+		if i+8 <= len(s) {
+			w := loadWhole(s, i)
+			binary.LittleEndian.PutUint64(dst[at:], w)
+			hit := ((w ^ '\\'*eachByte) - eachByte) &^ w & highBits
+			if hit == 0 {
+				i, at = i+8, at+8
 				continue
 			}
-			r, size := unescape(s)
-			dst = utf8.AppendRune(dst, r)
-			s = s[size:]
+			i, at = i+trailingBytes(hit), at+trailingBytes(hit)
+		} else if s[i] != '\\' {
+			dst[at] = s[i]
+			i, at = i+1, at+1
+			continue
 		}
+		if i+1 < len(s) && plainEscapes[s[i+1]] != 0 {
+			dst[at] = plainEscapes[s[i+1]]
+			i, at = i+2, at+1
+			continue
+		}
+		r, size := unescape(s[i:])
+		i += size
+		if i >= len(s) {
+			return utf8.AppendRune(dst[:at], r)
+		}
+		at += utf8.EncodeRune(dst[at:], r)
 	}
+	return dst[:at]
 }
 
 // plainEscapes gives the byte that stands for a letter after the backslash.
@@ -112,19 +127,15 @@ var plainEscapes = [256]byte{
 }
 
 // unescape gives the rune of the escape at the start of s, and its length. An
-// escape that is not valid counts as U+FFFD.
+// escape that is not valid counts as U+FFFD and takes all the rest with it.
 func unescape(s []byte) (r rune, size int) {
 	if len(s) < 2 {
 		return utf8.RuneError, len(s)
 	}
-	if s[1] != 'u' {
-		if c := plainEscapes[s[1]]; c != 0 {
-			return rune(c), 2
-		}
-		return utf8.RuneError, 2
+	if c := plainEscapes[s[1]]; c != 0 {
+		return rune(c), 2
 	}
-	r = hex4(s[2:])
-	if r < 0 {
+	if r = hex4(s[2:]); r < 0 || s[1] != 'u' {
 		return utf8.RuneError, len(s)
 	}
 	if !utf16.IsSurrogate(r) {
