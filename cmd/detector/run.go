@@ -2,18 +2,14 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"misstep/internal/app"
 	"misstep/internal/config"
-	"misstep/sinks"
 )
 
 // settings are the flags of run; what is not given is as the configuration
@@ -44,10 +40,10 @@ Interrupt it to stop; it finishes what it was doing.`,
 			}
 			stderr := cmd.ErrOrStderr()
 			o := app.Options{
-				Config:   c,
-				Out:      cmd.OutOrStdout(),
-				Terminal: sinks.TerminalOptionsFor(cmd.OutOrStdout(), os.Getenv),
-				Log:      newLog(stderr, c.Log),
+				Config: c,
+				Out:    cmd.OutOrStdout(),
+				Getenv: os.Getenv,
+				Log:    app.NewLog(stderr, c.Log, os.Getenv),
 			}
 			if c.Log.Format != "json" {
 				o.Banner = stderr
@@ -97,17 +93,4 @@ func (s *settings) load() (*config.Config, error) {
 		c.Log.Level = s.level
 	}
 	return c, nil
-}
-
-// newLog writes to w what the configuration asks for.
-func newLog(w io.Writer, c config.Log) zerolog.Logger {
-	level, err := zerolog.ParseLevel(c.Level)
-	if err != nil {
-		level = zerolog.InfoLevel
-	}
-	o := sinks.TerminalOptionsFor(w, os.Getenv)
-	if c.Format == "console" || c.Format == "auto" && o.Width > 0 {
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !o.Color, TimeFormat: time.DateTime, TimeLocation: time.UTC}
-	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }

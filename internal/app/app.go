@@ -24,14 +24,14 @@ import (
 	"misstep/stream"
 )
 
-// Options say what runs. Config and Out are required.
+// Options say what runs. Config, Out and Getenv are required.
 type Options struct {
-	Config   *config.Config
-	Out      io.Writer // takes the failures, for a reader
-	Terminal sinks.TerminalOptions
-	Banner   io.Writer      // takes a few lines once all is up; nil: they are logged
-	Log      zerolog.Logger // never told content, nor the ids of trajectories
-	Started  func(Running)  // called once all is up; nil: nobody is told
+	Config  *config.Config
+	Out     io.Writer           // takes the failures, for a reader
+	Getenv  func(string) string // says of colours and widths, when Out is a terminal
+	Banner  io.Writer           // takes a few lines once all is up; nil: they are logged
+	Log     zerolog.Logger      // never told content, nor the ids of trajectories
+	Started func(Running)       // called once all is up; nil: nobody is told
 }
 
 // Running says where a running detector is to be found.
@@ -137,7 +137,7 @@ func (a *app) build() error {
 		}
 	}
 	// Last, since it starts a goroutine.
-	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, a.opts.Terminal), a.opts.Log)
+	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, sinks.TerminalOptionsFor(a.opts.Out, a.opts.Getenv)), a.opts.Log)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func start(t *testing.T, c *config.Config) *detector {
 	up := make(chan app.Running, 1)
 	go func() {
 		d.done <- app.Run(ctx, app.Options{
-			Config: c, Out: &d.terminal, Banner: &d.banner, Log: zerolog.New(&d.log), Started: func(r app.Running) { up <- r },
+			Config: c, Out: &d.terminal, Banner: &d.banner, Getenv: os.Getenv, Log: zerolog.New(&d.log), Started: func(r app.Running) { up <- r },
 		})
 	}()
 	select {
@@ -314,7 +314,7 @@ func TestMetrics(t *testing.T) {
 func TestFolderInUse(t *testing.T) {
 	c := settings(t.TempDir())
 	start(t, c)
-	err := app.Run(t.Context(), app.Options{Config: c, Out: io.Discard, Log: zerolog.Nop()})
+	err := app.Run(t.Context(), app.Options{Config: c, Out: io.Discard, Getenv: os.Getenv, Log: zerolog.Nop()})
 	want := fmt.Sprintf("data folder %s is in use by process %d; stop it or name another folder with --data, or data in the configuration", c.Data, os.Getpid())
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
@@ -334,7 +334,7 @@ func TestPortInUse(t *testing.T) {
 		c := settings(t.TempDir())
 		edit(c)
 		flag := "--" + strings.ToLower(name[:4])
-		err := app.Run(t.Context(), app.Options{Config: c, Out: io.Discard, Log: zerolog.Nop()})
+		err := app.Run(t.Context(), app.Options{Config: c, Out: io.Discard, Getenv: os.Getenv, Log: zerolog.Nop()})
 		if err == nil || !strings.HasPrefix(err.Error(), strings.Replace(name, "ADDR", ln.Addr().String(), 1)) ||
 			!strings.Contains(err.Error(), "; choose another address with "+flag+", or ") {
 			t.Errorf("got %v", err)
@@ -350,7 +350,7 @@ func TestStopWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var terminal buffer
-	if err := app.Run(ctx, app.Options{Config: settings(t.TempDir()), Out: &terminal, Log: zerolog.Nop()}); err != nil {
+	if err := app.Run(ctx, app.Options{Config: settings(t.TempDir()), Out: &terminal, Getenv: os.Getenv, Log: zerolog.Nop()}); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -371,7 +371,7 @@ func TestSlowTerminal(t *testing.T) {
 	up, done := make(chan app.Running, 1), make(chan error, 1)
 	go func() {
 		done <- app.Run(ctx, app.Options{
-			Config: settings(t.TempDir()), Out: out, Log: zerolog.Nop(), Started: func(r app.Running) { up <- r },
+			Config: settings(t.TempDir()), Out: out, Getenv: os.Getenv, Log: zerolog.Nop(), Started: func(r app.Running) { up <- r },
 		})
 	}()
 	r := <-up

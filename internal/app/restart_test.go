@@ -179,7 +179,7 @@ func TestLogReplaced(t *testing.T) {
 // child is a detector in another process, until it is killed.
 func child(dir string) int {
 	err := app.Run(context.Background(), app.Options{
-		Config: settings(dir), Out: io.Discard, Log: zerolog.Nop(),
+		Config: settings(dir), Out: io.Discard, Getenv: os.Getenv, Log: zerolog.Nop(),
 		Started: func(r app.Running) { _ = json.NewEncoder(os.Stdout).Encode(r) },
 	})
 	fmt.Fprintln(os.Stderr, err)
