@@ -85,13 +85,13 @@ func AppendTask(dst []byte, t *TaskRecord) []byte {
 			dst = append(dst, '{')
 			from := len(dst)
 			dst = field(dst, "tool", u.Tool)
-			dst = intField(dst, "ok", u.OK)
-			dst = intField(dst, "agent_fault", u.AgentFault)
-			dst = intField(dst, "tool_fault", u.ToolFault)
-			dst = intField(dst, "user_fault", u.UserFault)
-			dst = intField(dst, "timeout", u.Timeout)
-			dst = intField(dst, "denied", u.Denied)
-			dst = intField(dst, "unknown", u.Unknown)
+			dst = countField(dst, "ok", u.OK)
+			dst = countField(dst, "agent_fault", u.AgentFault)
+			dst = countField(dst, "tool_fault", u.ToolFault)
+			dst = countField(dst, "user_fault", u.UserFault)
+			dst = countField(dst, "timeout", u.Timeout)
+			dst = countField(dst, "denied", u.Denied)
+			dst = countField(dst, "unknown", u.Unknown)
 			dst = append(trimComma(dst, from), "},"...)
 		}
 		dst[len(dst)-1] = ']'
@@ -194,6 +194,14 @@ func boolField(dst []byte, name string, b bool) []byte {
 	return strconv.AppendBool(key(dst, name), b)
 }
 
+// countField leaves a count of 0 out.
+func countField(dst []byte, name string, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return intField(dst, name, n)
+}
+
 func intField(dst []byte, name string, n int64) []byte {
 	return strconv.AppendInt(key(dst, name), n, 10)
 }
@@ -238,13 +246,25 @@ func appendFixed(dst []byte, n int64, decimals int) []byte {
 	return dst
 }
 
+// plain are the bytes that stand in a JSON string as they are, whatever comes
+// before and after them.
+var plain = func() (t [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // AppendString appends a text as a JSON string with its quotes. Controls, C0,
 // DEL and C1, and the line separators U+2028 and U+2029 are escaped, so that it
 // stays on one line everywhere; invalid UTF-8 becomes U+FFFD.
 func AppendString[T string | []byte](dst []byte, text T) []byte {
 	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(text); {
+	i, from := 0, 0
+	for i < len(text) && plain[text[i]] {
+		i++
+	}
+	for i < len(text) {
 		c := text[i]
 		if c < utf8.RuneSelf {
 			if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
