@@ -162,10 +162,14 @@ func TestFieldErrors(t *testing.T) {
 		reason Reason
 		want   string
 	}{
-		{call(`{"tool":"a","arguments":"{}"}`), ReasonType,
-			"call.arguments: want an object, found a string at byte 71; put a string that is no JSON object into call.arguments_raw"},
-		{call(`{"tool":"a","arguments":[1]}`), ReasonType,
-			"call.arguments: want an object, found an array at byte 71; put a string that is no JSON object into call.arguments_raw"},
+		{
+			call(`{"tool":"a","arguments":"{}"}`), ReasonType,
+			"call.arguments: want an object, found a string at byte 71; put a string that is no JSON object into call.arguments_raw",
+		},
+		{
+			call(`{"tool":"a","arguments":[1]}`), ReasonType,
+			"call.arguments: want an object, found an array at byte 71; put a string that is no JSON object into call.arguments_raw",
+		},
 		{call(`{"tool":"a","arguments_raw":{"a":1}}`), ReasonType, "call.arguments_raw: want a string, found an object at byte 75"},
 		{call(`{"id":"c1"}`), ReasonMissing, "call.tool: want the name of the tool, found none at byte 0"},
 		{call(`{"tool":null}`), ReasonMissing, "call.tool: want the name of the tool, found none at byte 0"},
@@ -174,8 +178,10 @@ func TestFieldErrors(t *testing.T) {
 		{call(`{"tool":{"name":"a"}}`), ReasonType, "call.tool: want a string, found an object at byte 55"},
 		{call(`{"tool":"a\u0000"}`), ReasonValue, "call.tool: want no control characters, found one at byte 55"},
 		{call(`{"tool":"` + long[:MaxToolName+1] + `"}`), ReasonValue, "call.tool: want at most 256 bytes, found more at byte 55"},
-		{call(`{"tool":{"$hidden":{"mac":3}}}`), ReasonValue,
-			"call.tool: want kid and mac as strings, len as a number and tokens as an array, found something else in $hidden at byte 55"},
+		{
+			call(`{"tool":{"$hidden":{"mac":3}}}`), ReasonValue,
+			"call.tool: want kid and mac as strings, len as a number and tokens as an array, found something else in $hidden at byte 55",
+		},
 		{call(`{"id":{"$hidden":{}},"tool":"a"}`), ReasonType, "call.id: want a string, found a hidden value at byte 53"},
 		{call(`{"tool":"a","content_len":-1}`), ReasonValue, "call.content_len: want 0 or more, found a negative number at byte 73"},
 		{call(`{"tool":"a","truncated":1}`), ReasonType, "call.truncated: want true or false, found a number at byte 71"},
@@ -193,14 +199,22 @@ func TestFieldErrors(t *testing.T) {
 		{`{"trajectory_id":"t","kind":"task_end","seq":5.5}`, ReasonValue, "seq: want an integer of at most 63 bits, found another number at byte 45"},
 		{`{"trajectory_id":"t","kind":"task_end","seq":"5"}`, ReasonType, "seq: want an integer, found a string at byte 45"},
 		{`{"trajectory_id":"t","kind":"task_end","seq":01}`, ReasonSyntax, "want ',' or '}', found a number at byte 46"},
-		{`{"trajectory_id":"t","kind":"task_end","time":"2026-03-01T00:00:00"}`, ReasonValue,
-			"time: want an RFC 3339 time, found one without a zone at byte 46; end it with Z or an offset as +02:00"},
-		{`{"trajectory_id":"t","kind":"task_end","time":"1.3.2026"}`, ReasonValue,
-			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
-		{`{"trajectory_id":"t","kind":"task_end","time":"2026-03-01T00:00:00Zx"}`, ReasonValue,
-			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
-		{`{"trajectory_id":"t","kind":"task_end","time":1772323200}`, ReasonType,
-			"time: want an RFC 3339 time in a string, found a number at byte 46; write it as in 2026-03-01T12:00:00.5Z"},
+		{
+			`{"trajectory_id":"t","kind":"task_end","time":"2026-03-01T00:00:00"}`, ReasonValue,
+			"time: want an RFC 3339 time, found one without a zone at byte 46; end it with Z or an offset as +02:00",
+		},
+		{
+			`{"trajectory_id":"t","kind":"task_end","time":"1.3.2026"}`, ReasonValue,
+			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z",
+		},
+		{
+			`{"trajectory_id":"t","kind":"task_end","time":"2026-03-01T00:00:00Zx"}`, ReasonValue,
+			"time: want an RFC 3339 time, found another text at byte 46; write it as in 2026-03-01T12:00:00.5Z",
+		},
+		{
+			`{"trajectory_id":"t","kind":"task_end","time":1772323200}`, ReasonType,
+			"time: want an RFC 3339 time in a string, found a number at byte 46; write it as in 2026-03-01T12:00:00.5Z",
+		},
 		{`{"trajectory_id":"t","kind":"task_end","time":"2300-01-01T00:00:00Z"}`, ReasonValue, "time: want a time from 1678 to 2262, found another at byte 46"},
 		{`{"trajectory_id":"t","kind":"task_end","usage":{"cost_usd":-0.01}}`, ReasonValue, "usage.cost_usd: want 0 or more, found a negative number at byte 59"},
 		{`{"trajectory_id":"t","kind":"task_end","usage":{"cost_usd":1e13}}`, ReasonValue, "usage.cost_usd: want a smaller number, found one out of range at byte 59"},
@@ -218,8 +232,10 @@ func TestFieldErrors(t *testing.T) {
 		{`{"trajectory_id":"t","kind":"feedback","feedback":{}}`, ReasonMissing, "feedback.failure_id: want the id of a failure, found none at byte 0"},
 		{`{"a":"\x41"}`, ReasonSyntax, `want one of \" \\ \/ \b \f \n \r \t or \u and four hexadecimal digits, found another escape at byte 6`},
 		{"{\"a\":\"\xc3(\"}", ReasonUTF8, "want UTF-8, found a byte that is none at byte 6; encode the event as UTF-8"},
-		{`{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}", ReasonDepth,
-			"want no deeper nesting, found more at byte 68; flatten the value, or send it as a string"},
+		{
+			`{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}", ReasonDepth,
+			"want no deeper nesting, found more at byte 68; flatten the value, or send it as a string",
+		},
 		{`{"a":"`, ReasonSyntax, "want a closing quote, found the end at byte 6"},
 		{`{"a" 1}`, ReasonSyntax, "want ':' after a key, found a number at byte 5"},
 		{`{"a":-}`, ReasonSyntax, "want a digit, found '}' at byte 6"},

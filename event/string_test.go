@@ -12,10 +12,22 @@ import (
 
 func TestValueText(t *testing.T) {
 	for _, tt := range []struct{ json, text string }{
-		{`"plain"`, "plain"}, {`""`, ""}, {`"a\nb\t\"c\"\\"`, "a\nb\t\"c\"\\"}, {`"\u00e9\u20ac\ud83d\ude00"`, "é€\U0001f600"},
-		{`"\ud83d"`, "\ufffd"}, {`"\ud83d\u0041"`, "\ufffdA"}, {`"\ude00\ud83d\ude00"`, "\ufffd\U0001f600"}, {`"\ud83d\ud83d\ude00"`, "\ufffd\U0001f600"},
-		{`"\/"`, "/"}, {`"é"`, "é"}, {`"\u0000"`, "\x00"},
-		{"3.50", "3.50"}, {"true", "true"}, {"null", "null"}, {` {"a": 1} `, `{"a": 1}`}, {"[1, 2]", "[1, 2]"},
+		{`"plain"`, "plain"},
+		{`""`, ""},
+		{`"a\nb\t\"c\"\\"`, "a\nb\t\"c\"\\"},
+		{`"\u00e9\u20ac\ud83d\ude00"`, "é€\U0001f600"},
+		{`"\ud83d"`, "\ufffd"},
+		{`"\ud83d\u0041"`, "\ufffdA"},
+		{`"\ude00\ud83d\ude00"`, "\ufffd\U0001f600"},
+		{`"\ud83d\ud83d\ude00"`, "\ufffd\U0001f600"},
+		{`"\/"`, "/"},
+		{`"é"`, "é"},
+		{`"\u0000"`, "\x00"},
+		{"3.50", "3.50"},
+		{"true", "true"},
+		{"null", "null"},
+		{` {"a": 1} `, `{"a": 1}`},
+		{"[1, 2]", "[1, 2]"},
 		{`{"$hidden":{"kid":"k"}}`, `{"kid":"k"}`},
 	} {
 		v, err := JSONValue([]byte(tt.json))
@@ -113,11 +125,18 @@ func TestParseHidden(t *testing.T) {
 		{`{ "\u0024hidden" : { "m\u0061c" : "\u0041", "len" : 7.0 } }`, true, HiddenValue{MAC: []byte("A"), Len: 7}},
 		{`{"$hidden":{"kid":null,"mac":null,"len":null,"tokens":null}}`, true, HiddenValue{Len: None}},
 		{`{"$hidden":{"len":3,"len":null,"mac":"a","mac":"b"}}`, true, HiddenValue{MAC: []byte("b"), Len: None}},
-		{`{"$hidden":{"kid":1}}`, false, HiddenValue{}}, {`{"$hidden":{"mac":[]}}`, false, HiddenValue{}},
-		{`{"$hidden":{"len":"7"}}`, false, HiddenValue{}}, {`{"$hidden":{"len":-1}}`, false, HiddenValue{}}, {`{"$hidden":{"len":1.5}}`, false, HiddenValue{}},
+		{`{"$hidden":{"kid":1}}`, false, HiddenValue{}},
+		{`{"$hidden":{"mac":[]}}`, false, HiddenValue{}},
+		{`{"$hidden":{"len":"7"}}`, false, HiddenValue{}},
+		{`{"$hidden":{"len":-1}}`, false, HiddenValue{}},
+		{`{"$hidden":{"len":1.5}}`, false, HiddenValue{}},
 		{`{"$hidden":{"tokens":{}}}`, false, HiddenValue{}},
-		{`{"$hidden":3}`, false, HiddenValue{}}, {`{"$hidden":{},"x":1}`, false, HiddenValue{}}, {`{"hidden":{}}`, false, HiddenValue{}},
-		{`{}`, false, HiddenValue{}}, {`"x"`, false, HiddenValue{}}, {`[{"$hidden":{}}]`, false, HiddenValue{}},
+		{`{"$hidden":3}`, false, HiddenValue{}},
+		{`{"$hidden":{},"x":1}`, false, HiddenValue{}},
+		{`{"hidden":{}}`, false, HiddenValue{}},
+		{`{}`, false, HiddenValue{}},
+		{`"x"`, false, HiddenValue{}},
+		{`[{"$hidden":{}}]`, false, HiddenValue{}},
 	} {
 		v, err := JSONValue([]byte(tt.json))
 		if err != nil {

@@ -9,7 +9,8 @@ import (
 
 func TestParseTools(t *testing.T) {
 	for _, tt := range []struct{ json, want string }{
-		{`[]`, ""}, {`null`, ""},
+		{`[]`, ""},
+		{`null`, ""},
 		{`[{"name":"a"}]`, `a unset`},
 		{`[{"name":"a","description":"d","parameters":{"type":"object"},"effect":"write","polls":true}]`, `a "d" {"type":"object"} write polls:true`},
 		{`[{"name":"a","polls":false,"effect":"irreversible"},{"name":"b","effect":"other"}]`, `a irreversible polls:false; b unset`},
@@ -26,7 +27,9 @@ func TestParseTools(t *testing.T) {
 		{`[{"name":"a","description":{"$hidden":{}},"parameters":{"$hidden":{"mac":"m"}}}]`, `a {"$hidden":{}} {"$hidden":{"mac":"m"}} unset`},
 		{`[{"name":"\u0061b"},{"n\u0061me":"c","description":null,"parameters":null,"effect":null,"polls":null}]`, `ab unset; c unset`},
 		{`[{"name":"a","name":"b"}]`, `b unset`},
-		{`{}`, "tools: want an array"}, {`"x"`, "tools: want an array"}, {`{"$hidden":{}}`, "the list is hidden"},
+		{`{}`, "tools: want an array"},
+		{`"x"`, "tools: want an array"},
+		{`{"$hidden":{}}`, "the list is hidden"},
 		{`[{"name":"a"},3]`, "a unset; tools[1]: want an object"},
 		{`[{"$hidden":{}}]`, "tools[0]: want an object"},
 		{`[{}]`, "tools[0].name: want the name of the tool, found none"},
@@ -88,10 +91,14 @@ func TestParseTools(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	for _, tt := range []struct{ json, want string }{
-		{`null`, ""}, {`[]`, ""}, {`["a","\u0062c",""]`, "a|bc|"},
+		{`null`, ""},
+		{`[]`, ""},
+		{`["a","\u0062c",""]`, "a|bc|"},
 		{`["a",{"$hidden":{"mac":"m="}}]`, "a|m"},
-		{`["a",3]`, "a|[1]: want a string"}, {`[{"$hidden":{"mac":1}}]`, "[0]: want a string, found a broken hidden value"},
-		{`{}`, "want an array of strings"}, {`{"$hidden":{}}`, "the list is hidden"},
+		{`["a",3]`, "a|[1]: want a string"},
+		{`[{"$hidden":{"mac":1}}]`, "[0]: want a string, found a broken hidden value"},
+		{`{}`, "want an array of strings"},
+		{`{"$hidden":{}}`, "the list is hidden"},
 	} {
 		v, _ := JSONValue([]byte(tt.json))
 		var got []string
