@@ -47,16 +47,26 @@ func fullDeadLetter() *DeadLetter {
 
 func TestAppendRecords(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{string(AppendFailure(nil, fullFailure())),
-			`{"v":1,"id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":2,"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","class":"retry_loop","rule":"same_call","rules":["same_call","same_error"],"subject":"search","severity":"error","fault":"agent","confidence":0.850,"state":"resolved","time":"2026-03-01T09:00:00.000000001Z","first_seq":0,"last_seq":12,"count":3,"message":"search was called 3 times with <the same> \"arguments\"\u2028","evidence":[{"seq":4,"id":"t1#4","note":"first"},{}],"wasted":{"tokens":1500,"cost_usd":0.004215},"fingerprint":"00ff00ff00ff00ff","recovered":true,"detector":{"name":"retry_loop","version":1},"ruleset":"abc"}`},
-		{string(AppendFailure([]byte("x"), &Failure{FirstSeq: None, LastSeq: None, Time: None, Confidence: 1000})),
-			`x{"v":1,"id":"","rev":0,"trajectory_id":"","class":"unknown","rule":"","severity":"none","fault":"unknown","confidence":1.000,"state":"open","count":0,"message":"","wasted":{"tokens":0,"cost_usd":0.000000},"detector":{"name":"","version":0}}`},
-		{string(AppendTask(nil, fullTask())),
-			`{"v":1,"type":"task","id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":1,"was":{"outcome":"abandoned","scored_by":"agent","bucket":1772355600},"now":{"outcome":"success","scored_by":"check","bucket":1772355660},"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","steps":20,"cost_usd":1.000001,"tokens":9000,"wall_ms":60000,"active_ms":50000,"escalated":["human"],"tools":[{"tool":"search","ok":1,"agent_fault":2,"tool_fault":3,"user_fault":4,"timeout":5,"denied":6,"unknown":7},{"tool":"refund"}],"classes":["retry_loop"],"partial":true,"coverage":[{"detector":"tool_misuse","rule":"schema_violation","reason":"no_schema"},{"detector":"context_loss","reason":"hidden"}],"time":"2026-03-01T09:01:00.5Z"}`},
-		{string(AppendTask(nil, &TaskRecord{Time: None})),
-			`{"v":1,"type":"task","id":"","rev":0,"now":{"outcome":"unknown","scored_by":"agent","bucket":0},"trajectory_id":"","steps":0,"cost_usd":0.000000,"tokens":0,"wall_ms":0,"active_ms":0}`},
-		{string(AppendDeadLetter(nil, fullDeadLetter())),
-			`{"v":1,"time":"2026-03-01T09:00:00Z","source":"file:steps.jsonl","partition":3,"offset":12,"index":1,"reason":"type","field":"call.arguments","at":118,"message":"want an object, found a string"}`},
+		{
+			string(AppendFailure(nil, fullFailure())),
+			`{"v":1,"id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":2,"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","class":"retry_loop","rule":"same_call","rules":["same_call","same_error"],"subject":"search","severity":"error","fault":"agent","confidence":0.850,"state":"resolved","time":"2026-03-01T09:00:00.000000001Z","first_seq":0,"last_seq":12,"count":3,"message":"search was called 3 times with <the same> \"arguments\"\u2028","evidence":[{"seq":4,"id":"t1#4","note":"first"},{}],"wasted":{"tokens":1500,"cost_usd":0.004215},"fingerprint":"00ff00ff00ff00ff","recovered":true,"detector":{"name":"retry_loop","version":1},"ruleset":"abc"}`,
+		},
+		{
+			string(AppendFailure([]byte("x"), &Failure{FirstSeq: None, LastSeq: None, Time: None, Confidence: 1000})),
+			`x{"v":1,"id":"","rev":0,"trajectory_id":"","class":"unknown","rule":"","severity":"none","fault":"unknown","confidence":1.000,"state":"open","count":0,"message":"","wasted":{"tokens":0,"cost_usd":0.000000},"detector":{"name":"","version":0}}`,
+		},
+		{
+			string(AppendTask(nil, fullTask())),
+			`{"v":1,"type":"task","id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":1,"was":{"outcome":"abandoned","scored_by":"agent","bucket":1772355600},"now":{"outcome":"success","scored_by":"check","bucket":1772355660},"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","steps":20,"cost_usd":1.000001,"tokens":9000,"wall_ms":60000,"active_ms":50000,"escalated":["human"],"tools":[{"tool":"search","ok":1,"agent_fault":2,"tool_fault":3,"user_fault":4,"timeout":5,"denied":6,"unknown":7},{"tool":"refund"}],"classes":["retry_loop"],"partial":true,"coverage":[{"detector":"tool_misuse","rule":"schema_violation","reason":"no_schema"},{"detector":"context_loss","reason":"hidden"}],"time":"2026-03-01T09:01:00.5Z"}`,
+		},
+		{
+			string(AppendTask(nil, &TaskRecord{Time: None})),
+			`{"v":1,"type":"task","id":"","rev":0,"now":{"outcome":"unknown","scored_by":"agent","bucket":0},"trajectory_id":"","steps":0,"cost_usd":0.000000,"tokens":0,"wall_ms":0,"active_ms":0}`,
+		},
+		{
+			string(AppendDeadLetter(nil, fullDeadLetter())),
+			`{"v":1,"time":"2026-03-01T09:00:00Z","source":"file:steps.jsonl","partition":3,"offset":12,"index":1,"reason":"type","field":"call.arguments","at":118,"message":"want an object, found a string"}`,
+		},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("\n got %s\nwant %s", tt.got, tt.want)
