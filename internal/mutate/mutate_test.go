@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -132,6 +133,28 @@ func TestFailingTestsAreNoMutants(t *testing.T) {
 	var out bytes.Buffer
 	if code := run(t.Context(), []string{"-C", dir, "."}, &out, &out); code != 2 || !strings.Contains(out.String(), "TestBroken fails with nothing negated") {
 		t.Errorf("exit %d:\n%s", code, &out)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	b := &binary{}
+	for i, ms := range []int{10, 60, 40, 200, 400, 9000, 9000} {
+		b.tests = append(b.tests, &test{
+			name: strings.Repeat("x", i), wall: time.Duration(ms) * time.Millisecond, reaches: map[int]bool{7: i != 1, 8: i == 5},
+		})
+	}
+	for id, want := range map[int]string{7: "[0 2] [3] [4] [5] [6]", 8: "[5]", 9: ""} {
+		var got []string
+		for _, ts := range b.batches(id) {
+			var names []string
+			for _, t := range ts {
+				names = append(names, fmt.Sprint(len(t.name)))
+			}
+			got = append(got, "["+strings.Join(names, " ")+"]")
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("site %d: %s, want %s", id, s, want)
+		}
 	}
 }
 

@@ -152,23 +152,27 @@ func judge(ctx context.Context, bins []*binary, s *site) (verdict, error) {
 	return v, nil
 }
 
-// batches gives the tests that reach a site: those of the first third of a
-// second, then the rest.
+// batches gives the tests that reach a site, cut such that each batch takes
+// about five times as long as the one before: most mutants die of the first.
 func (b *binary) batches(id int) [][]*test {
-	var quick, slow []*test
+	var out [][]*test
+	var batch []*test
 	var sum time.Duration
+	limit := 100 * time.Millisecond
 	for _, t := range b.tests {
 		if !t.reaches[id] {
 			continue
 		}
-		if sum += t.wall; sum < 333*time.Millisecond || len(quick) == 0 {
-			quick = append(quick, t)
-		} else {
-			slow = append(slow, t)
+		if sum += t.wall; sum > limit && len(batch) > 0 {
+			out = append(out, batch)
+			batch, sum, limit = nil, t.wall, 5*limit
 		}
+		batch = append(batch, t)
 	}
-	out := [][]*test{quick, slow}
-	return slices.DeleteFunc(out, func(ts []*test) bool { return len(ts) == 0 })
+	if len(batch) > 0 {
+		out = append(out, batch)
+	}
+	return out
 }
 
 // hunt judges all sites and says now and then how far it is.
