@@ -151,7 +151,7 @@ func (c *compiler) object(n *node, v event.Value, depth int) (*node, error) {
 	}
 	if ref, ok, err := k.reference(); err != nil {
 		return nil, err
-	} else if ref == n && ok {
+	} else if ref == n {
 		return nil, errorf(n.where, "the schema refers to itself without end")
 	} else if ok {
 		if c.legacy {

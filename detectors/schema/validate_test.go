@@ -165,11 +165,18 @@ func TestValidate(t *testing.T) {
 		{`{"properties":{"a":{"properties":{"x":{}},"enum":[{"x":1}]}}}`, `{"a":{"x":2}}`, []string{`enum: a is not {"x":1}`}},
 		{`{"properties":{"a":{"properties":{"x":{}},"const":{"x":1}}}}`, `{"a":{"x":2}}`, []string{`const: a is not {"x":1}`}},
 		{`{"properties":{"a":{"items":{},"enum":[[1]]}}}`, `{"a":[2]}`, []string{`enum: a is not [1]`}},
-		{`{"properties":{"\u0061":{"type":"null"},"a":{"type":"integer"}}}`, `{"a":1}`, nil},
+		{`{"properties":{"\\u0061":{"type":"null"},"a":{"type":"integer"}}}`, `{"\u0061":1}`, nil},
 		{`{"properties":{"a":{"type":"array","properties":{"x":{"type":"string"}}}}}`, `{"a":{"x":1}}`, []string{"type: a is an object, not an array"}},
 		{`{"properties":{"a":{"type":"object","items":{"type":"string"}}}}`, `{"a":[1]}`, []string{"type: a is an array, not an object"}},
 		{`{"properties":{"a":{"items":{"type":"string"}}}}`, `{"a":{"x":1}}`, nil},
 		{`{"properties":{"a":{"properties":{"x":{"type":"string"}}}}}`, `{"a":[1]}`, nil},
+		{`{"properties":{"a":{"allOf":[{"minLength":3}],"if":true,"then":{"minLength":1}}}}`, `{"a":"bb"}`, []string{"minLength: a is not at least 3 characters long"}},
+		{`{"allOf":[{"required":["a"]},{"minProperties":0}]}`, `{"a":1,"zzz":1}`, nil},
+		{`{"required":["a"],"additionalProperties":{"type":"string"}}`, `{"a":1}`, []string{"type: a is a number, not a string *"}},
+		{`{"required":["a"],"additionalProperties":false}`, `{"a":1}`, []string{"additionalProperties: a is not one of the declared properties"}},
+		{`{"required":["a"],"additionalProperties":{"type":"string"},"patternProperties":{"b":{}}}`, `{"a":1,"ab":1}`, []string{"type: a is a number, not a string *"}},
+		{`{"properties":{"a":{"type":"string"}},"patternProperties":{"b":{}}}`, `{"a":1,"b":1}`, []string{"type: a is a number, not a string *"}},
+		{`{"properties":{"a":{"anyOf":[{"type":"string"},{"type":"integer"}]}},"required":["a"]}`, `{"a":null}`, []string{"type: a is null, not a string or an integer"}},
 		// What stands beside a reference.
 		{`{"properties":{"a":{"$ref":"#/$defs/x","type":"string"}},"$defs":{"x":{}}}`, `{"a":[]}`, []string{"type: a is an array, not a string"}},
 		{`{"properties":{"a":{"$ref":"#/$defs/x","nullable":true}},"required":["a"],"$defs":{"x":{"type":"string"}}}`, `{"a":null}`, nil},
@@ -356,6 +363,15 @@ func TestNoAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(50, func() { v.Reset(); s.Validate(args, &v) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+func TestFallbackTellsTheForm(t *testing.T) {
+	s := compiled(t, `{"properties":{"l":{"prefixItems":[{}],"unevaluatedItems":false}}}`)
+	var v Violations
+	s.Validate(value(t, `{"l":["a",{"b":1}]}`), &v)
+	if len(v.Found) != 1 || v.Found[0].Path != "l[1]" || v.Found[0].Found != event.Object {
+		t.Errorf("found %+v", v.Found)
 	}
 }
 
