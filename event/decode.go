@@ -210,11 +210,10 @@ func (d *Decoder) endLine(i int) int {
 // recover moves to where the next event begins after one that was refused.
 func (d *Decoder) recover() {
 	refused := d.err
-	defer func() { d.err = refused }()
-	b := d.within()
 	d.cut = false
 	// It may be good JSON and no more than a bad event.
-	end := d.skip(b, d.start, 1, "")
+	end := d.skip(d.within(), d.start, 1, "")
+	d.err = refused
 	if d.mode == array {
 		d.pos, d.mode = end, inside
 		if end < 0 {
@@ -222,13 +221,7 @@ func (d *Decoder) recover() {
 		}
 		return
 	}
-	if end >= 0 {
-		if end = d.endLine(end); end >= 0 {
-			d.pos = end
-			return
-		}
-	}
-	b = d.payload
+	b := d.payload
 	n := bytes.IndexByte(b[d.start:], '\n')
 	if n < 0 {
 		d.pos = len(b)
@@ -236,10 +229,10 @@ func (d *Decoder) recover() {
 	}
 	d.pos = d.start + n
 	// An event that is not whole at the end of its line was cut off there, or is
-	// spread over many: the next begins where an object opens a line. Nobody
-	// gets to read on over line after line like this again.
+	// spread over many: the next begins where an object opens a line. If it was
+	// broken, nobody gets to read on over line after line like this again.
 	if line := bytes.TrimRight(b[d.start:d.pos], " \t\r"); line[0] == '{' && line[len(line)-1] != '}' {
-		d.strict = true
+		d.strict = d.strict || end < 0
 		if n := bytes.Index(b[d.pos:], []byte("\n{")); n >= 0 {
 			d.pos += n
 		} else {

@@ -78,6 +78,16 @@ func TestFraming(t *testing.T) {
 		{"a whole line that is bad", `{"x":tru}` + "\nx\n" + stepB, []string{
 			"0: want a value, found something else at byte 5", "1: want an event as an object, found something else at byte 10", "2 @12 task_end b",
 		}},
+		{"a line cut before a value, that others complete", `{"kind":` + "\n" + stepA + "\n}\n" + stepB, []string{
+			"0: kind: want a string, found an object at byte 9", "1 @9 task_end a",
+			"2: want an event as an object, found '}' at byte 49", "3 @51 task_end b",
+		}},
+		{"many bad ones over many lines", "{\n \"kind\": 3\n}\n{\n \"kind\": 4\n}\n" + indented, []string{
+			"0: kind: want a string, found a number at byte 11", "1: kind: want a string, found a number at byte 26", "2 @30 task_end a",
+		}},
+		{"a broken one over many lines", "{\n \"kind\" 3\n}\n" + indented + "\n" + stepB, []string{
+			"0: want ':' after a key, found a number at byte 10", "1: want a key in double quotes, found the end of the line at byte 15", "2 @61 task_end b",
+		}},
 		{"the last line cut", stepA + "\n" + `{"x":`, []string{"0 @0 task_end a", "1: want a value, found the end at byte 45"}},
 		{"a bad one over many lines", "{\n \"trajectory_id\": \"a\",\n \"kind\": 3\n}\n" + stepB, []string{
 			"0: kind: want a string, found a number at byte 34", "1 @38 task_end b",
@@ -127,7 +137,7 @@ func TestLinesAreIndependent(t *testing.T) {
 		for i := range rapid.IntRange(0, 12).Draw(t, "lines") {
 			line := fmt.Sprintf(`{"trajectory_id":"t%d","kind":"task_end","x":{"a":[1,"b"]}}`, i)
 			if rapid.Bool().Draw(t, "bad") {
-				cut := rapid.IntRange(0, len(line)-1).Draw(t, "cut")
+				cut := rapid.IntRange(1, len(line)-1).Draw(t, "cut")
 				line = line[:cut] + rapid.SampledFrom([]string{"", "}", "?", "\x00", "{", "]", `"`}).Draw(t, "then")
 			}
 			if _, err := modelStep([]byte(strings.Trim(line, " ") + " ")); line != "" && err == nil {
@@ -152,6 +162,26 @@ func TestLinesAreIndependent(t *testing.T) {
 			t.Fatalf("%s\n got %q\nwant %q", payload.Bytes(), got, want)
 		}
 	})
+}
+
+// No event is whole before its last byte, alone or in an array.
+func TestPrefixesAreRefused(t *testing.T) {
+	var d Decoder
+	var s Step
+	for _, sample := range seedSteps(t) {
+		for n := 1; n < len(sample); n++ {
+			for _, payload := range []string{sample[:n], "[" + sample[:n]} {
+				d.Reset([]byte(payload))
+				var refused *DecodeError
+				if err := d.Next(&s); !errors.As(err, &refused) || refused.Reason != ReasonSyntax {
+					t.Fatalf("%s: %v", payload, err)
+				}
+				if err := d.Next(&s); err != io.EOF {
+					t.Fatalf("%s: %v after the end", payload, err)
+				}
+			}
+		}
+	}
 }
 
 func TestFieldErrors(t *testing.T) {

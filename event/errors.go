@@ -74,6 +74,9 @@ func (d *Decoder) failSyntax(b []byte, i int, field, want string) int {
 			return d.fail(ReasonSize, "", d.start, fmt.Sprintf("the event is longer than %d bytes", d.maxEvent()),
 				"cut its text and content to 32 KiB with truncated, content_len and content_hash")
 		}
+		if len(b) < len(d.payload) {
+			return d.fail(ReasonSyntax, field, len(b), "want "+want+", found the end of the line", "")
+		}
 		return d.fail(ReasonSyntax, field, len(b), "want "+want+", found the end", "")
 	}
 	return d.fail(ReasonSyntax, field, i, "want "+want+", found "+found(b, i), "")
@@ -96,18 +99,18 @@ func (d *Decoder) failString(b []byte, i int, m marks, field string) int {
 
 // failType is fail for a value of another type than the field has.
 func (d *Decoder) failType(b []byte, i int, field, want, mend string) int {
-	if i >= len(b) || !startsValue(b[i]) {
+	if i >= len(b) || !startsValue(b, i) {
 		return d.failSyntax(b, i, field, want)
 	}
 	return d.fail(ReasonType, field, i, "want "+want+", found "+found(b, i), mend)
 }
 
-func startsValue(c byte) bool {
-	switch c {
-	case '{', '[', '"', 't', 'f', 'n', '-':
+func startsValue(b []byte, i int) bool {
+	switch b[i] {
+	case '{', '[', '"', '-':
 		return true
 	}
-	return c-'0' <= 9
+	return b[i]-'0' <= 9 || literal(b, i, "true") || literal(b, i, "false") || literal(b, i, "null")
 }
 
 // found names what stands at i, without its content.
