@@ -37,6 +37,12 @@ func TestClaims(t *testing.T) {
 		{"(refund) [was] \tsent", "sent"},                         // whatever stands between
 		{"we processed the refund.unless it failed", "processed"}, // a point inside of words ends nothing
 	}
+	if got := string(claims([]byte("we reserved it"), []string{"reserve", "table"})); got != "reserved" {
+		t.Errorf("the tool's own verb claims %q", got)
+	}
+	if got := claims([]byte("we have walked to the table"), []string{"reserve", "table"}); got != nil {
+		t.Errorf("a verb that is not the tool's claims %q", got)
+	}
 	for _, c := range cases {
 		if got := string(claims([]byte(c.text), words)); got != c.want {
 			t.Errorf("%q claims %q, want %q", c.text, got, c.want)

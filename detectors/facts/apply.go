@@ -242,7 +242,7 @@ func (w *Workspace) keys(tool *Tool, call *event.Call) (key, shape uint64) {
 		b = w.canon.Append(b, call.Arguments, nil)
 	}
 	w.args = b
-	if w.needs&NeedShape != 0 {
+	if w.needs&NeedShape != 0 && call.Raw.Form == event.Absent {
 		shape = w.shape(tool, call.Arguments)
 	}
 	return nonZero(xxhash.Sum64(b) ^ tool.hash*0x9e3779b97f4a7c15), shape

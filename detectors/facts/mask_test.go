@@ -55,6 +55,8 @@ func TestResultFingerprint(t *testing.T) {
 		{`10:00:01 waiting`, `10:00:59 waiting`},
 		{`id 550e8400-e29b-41d4-a716-446655440000`, `id 6ba7b810-9dad-11d1-80b4-00c04fd430c8`},
 		{`etag 9f86d081884c7d65`, `etag 2c26b46b68ffc68f`},
+		{`at 2024-05-15:10:00:00, idle`, `at 2024-05-15:10:00:07, idle`},
+		{`backup-of 2024-05-15-10-00-00 done`, `backup-of 2024-05-16-11-30-00 done`},
 		{`line\n2024-05-15T10:00:00Z x`, `line\n2024-05-15T11:30:00Z x`},
 	}
 	for _, c := range same {

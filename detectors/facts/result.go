@@ -224,7 +224,8 @@ func saysError(v event.Value, scratch *[]byte) bool {
 		if b := bytes.TrimLeft(v.Raw[:min(len(v.Raw), 8)], " "); len(b) == 0 || !leads(b[0]) {
 			return false
 		}
-		head := event.Value{Raw: v.Raw[:escapeBoundary(v.Raw, silentBytes)], Form: event.Escaped}
+		// An escape that is cut in two only spoils the last character.
+		head := event.Value{Raw: v.Raw[:min(len(v.Raw), silentBytes)], Form: event.Escaped}
 		*scratch = head.AppendText((*scratch)[:0])
 		text = *scratch
 	default:
@@ -248,31 +249,6 @@ func leads(c byte) bool {
 		return true
 	}
 	return false
-}
-
-// escapeBoundary is the largest n up to limit at which raw can be cut without
-// cutting an escape.
-func escapeBoundary(raw []byte, limit int) int {
-	n := min(len(raw), limit)
-	if n == len(raw) {
-		return n
-	}
-	for k := max(0, n-12); k < n; {
-		if raw[k] != '\\' {
-			k++
-			continue
-		}
-		// Two escapes of six bytes may be one character.
-		step := 2
-		if k+1 < len(raw) && raw[k+1] == 'u' {
-			step = 6
-		}
-		if k+step > n {
-			return k
-		}
-		k += step
-	}
-	return n
 }
 
 var errorPrefixes = []string{
