@@ -240,12 +240,19 @@ func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
 		e.last, e.hasLast = recs[n-1].Offset, true
 		e.counters.advance(n, e.last, e.clock)
 		recs = recs[n:]
-		if err := e.hand(ctx); err != nil {
-			return err
+		if len(e.outs) >= handAt {
+			if err := e.hand(ctx); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return e.hand(ctx)
 }
+
+// handAt is how many outputs are handed to the flusher before the records that
+// were read together are all applied: to wake it costs more than to apply a
+// round.
+const handAt = 1024
 
 func (e *Engine[E]) end(ctx context.Context) error {
 	if e.opts.End != EndIdle || !e.hasLast {
