@@ -124,8 +124,9 @@ type past struct {
 	record *event.TaskRecord
 }
 
-// maxDetectors is the most detectors that a program runs.
-const maxDetectors = 8
+// maxDetectors is the most detectors that a program runs; it bounds what each
+// trajectory holds for them.
+const maxDetectors = 4
 
 // environment is what episodes and task records need of their shard.
 type environment struct {

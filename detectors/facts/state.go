@@ -293,6 +293,10 @@ func (s *seen) restore(ids []uint64, next int) error {
 func (s *seen) set(ids []uint64, next int) {
 	s.reset()
 	s.ids, s.next = append(s.ids, ids...), next
+	for _, id := range ids[:min(len(ids), fewIds)] {
+		word, bits := firstBits(id)
+		s.first[word] |= bits
+	}
 	if len(ids) <= fewIds {
 		return
 	}

@@ -77,6 +77,7 @@ func (t *Trajectory) Touch() int64 {
 	if k := len(t.seen.ids); k > 0 {
 		n += int64(t.seen.ids[k-1])
 	}
+	n += int64(len(t.Task.Tools)) + int64(len(t.Agents))
 	if t.cur != nil {
 		n += int64(t.cur.turn) + int64(t.cur.keyTags[t.cur.calls.Next()%RingSize])
 	}
