@@ -33,7 +33,10 @@ func TestClaims(t *testing.T) {
 		{"ref was sent", ""},                                  // too short for the stem
 		{"the ordering was completed", "completed"},           // the stem counts
 		{"toe was sent", ""},                                  // of a word of two letters there is none
-		{"", ""}, {"?", ""}, {"...", ""}, {"ä ö ü", ""},       // no words
+		{"", ""},
+		{"?", ""},
+		{"...", ""},
+		{"ä ö ü", ""},                                             // no words
 		{"(refund) [was] \tsent", "sent"},                         // whatever stands between
 		{"we processed the refund.unless it failed", "processed"}, // a point inside of words ends nothing
 	}

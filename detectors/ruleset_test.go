@@ -62,16 +62,25 @@ func TestHashTellsRulesetsApart(t *testing.T) {
 		return Config{Detectors: map[string]DetectorConfig{"retry_loop": {Rules: map[string]RuleConfig{name: r}}}}
 	}
 	configs := []Config{
-		{}, {Idle: time.Minute},
+		{},
+		{Idle: time.Minute},
 		{Detectors: map[string]DetectorConfig{"retry_loop": {Disabled: true}}},
 		rule("cycle", RuleConfig{Disabled: true}), rule("budget", RuleConfig{Disabled: true}),
 		rule("cycle", RuleConfig{MaxSeverity: event.Info}), rule("cycle", RuleConfig{MaxSeverity: event.Warning}),
-		{Tools: []ToolConfig{{Name: "a"}}}, {Tools: []ToolConfig{{Name: "b"}}}, {Tools: []ToolConfig{{Name: "a"}, {Name: "b"}}},
-		{Tools: []ToolConfig{{Name: "a", Polls: &yes}}}, {Tools: []ToolConfig{{Name: "a", Polls: &no}}},
-		{Tools: []ToolConfig{{Name: "a", Effect: event.EffectWrite}}}, {Tools: []ToolConfig{{Name: "a", Volatile: []string{"x", "y"}}}},
+		{Tools: []ToolConfig{{Name: "a"}}},
+		{Tools: []ToolConfig{{Name: "b"}}},
+		{Tools: []ToolConfig{{Name: "a"}, {Name: "b"}}},
+		{Tools: []ToolConfig{{Name: "a", Polls: &yes}}},
+		{Tools: []ToolConfig{{Name: "a", Polls: &no}}},
+		{Tools: []ToolConfig{{Name: "a", Effect: event.EffectWrite}}},
+		{Tools: []ToolConfig{{Name: "a", Volatile: []string{"x", "y"}}}},
 		{Tools: []ToolConfig{{Name: "a", Volatile: []string{"x y"}}}},
-		{Prices: []Price{{Model: "m", Input: 1}}}, {Prices: []Price{{Model: "m", Output: 1}}}, {Prices: []Price{{Model: "m", CacheRead: 1}}},
-		{Budgets: Budgets{MaxCalls: 1}}, {Budgets: Budgets{MaxCallsPerTool: 1}}, {Budgets: Budgets{MaxCostMicroUSD: 1}},
+		{Prices: []Price{{Model: "m", Input: 1}}},
+		{Prices: []Price{{Model: "m", Output: 1}}},
+		{Prices: []Price{{Model: "m", CacheRead: 1}}},
+		{Budgets: Budgets{MaxCalls: 1}},
+		{Budgets: Budgets{MaxCallsPerTool: 1}},
+		{Budgets: Budgets{MaxCostMicroUSD: 1}},
 	}
 	seen := map[string]int{}
 	for i, c := range configs {
@@ -108,7 +117,8 @@ func TestPrices(t *testing.T) {
 		{"small-1", `"input_tokens":4`, 1},                           // 0.6
 		{"small-1", `"input_tokens":1000,"cost_usd":0.5`, 500_000},
 		{"small-1", `"input_tokens":1000,"cost_usd":0`, 0},
-		{"large", `"input_tokens":7`, 7}, {"", `"input_tokens":7`, 7},
+		{"large", `"input_tokens":7`, 7},
+		{"", `"input_tokens":7`, 7},
 	}
 	rules, err := NewRuleset(Config{Prices: prices})
 	if err != nil {

@@ -134,7 +134,7 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 		name := string(spec.Name)
 		t := w.tool(name, spec.Effect, spec.HasPolls, spec.Polls)
 		t.Listed, t.spec = true, bytes.Clone(spec.Raw)
-		if spec.Parameters.Present() && w.needs&(NeedSchema) != 0 {
+		if spec.Parameters.Present() && w.needs&NeedSchema != 0 {
 			t.Schema, t.SchemaErr = schema.Compile(spec.Parameters)
 			if t.SchemaErr != nil {
 				t.SchemaErr = fmt.Errorf("tool %q: %w", name, t.SchemaErr)
