@@ -21,7 +21,9 @@ type program struct {
 }
 
 func newProgram() (*program, error) {
-	rules, err := detectors.NewRuleset(detectors.Config{})
+	// Trajectories that ended are forgotten after 100,000 lines, so that memory
+	// stands still; one that is live has a step every 10,000.
+	rules, err := detectors.NewRuleset(detectors.Config{Idle: 20 * time.Second})
 	if err != nil {
 		return nil, err
 	}
