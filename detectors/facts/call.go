@@ -80,9 +80,9 @@ type Agent struct {
 	turnOpen bool
 	few      [4]int64 // where open begins
 
-	// Tags repeat the low half of Key and Error beside each other, so that
+	// Tags repeat the low bits of Key and Error beside each other, so that
 	// looking for an equal one touches a few cache lines rather than the ring.
-	keyTags, errorTags [RingSize]uint32
+	keyTags, errorTags [RingSize]uint16
 }
 
 // Call gives call number i, nil when the ring holds it no longer.
@@ -128,7 +128,7 @@ func (a *Agent) push(key uint64) *Call {
 		Index: index, Key: key, PrevKey: prev, PrevError: None,
 		Seq: event.None, ResultSeq: event.None, ids: c.ids[:0],
 	}
-	a.keyTags[index%RingSize] = uint32(key)
+	a.keyTags[index%RingSize] = uint16(key)
 	a.errorTags[index%RingSize] = 0
 	return c
 }
@@ -137,18 +137,18 @@ func (a *Agent) push(key uint64) *Call {
 // that failed with the same one.
 func (a *Agent) fail(c *Call, fingerprint uint64) {
 	c.Error = fingerprint
-	a.errorTags[c.Index%RingSize] = uint32(fingerprint)
+	a.errorTags[c.Index%RingSize] = uint16(fingerprint)
 	c.PrevError = a.find(&a.errorTags, fingerprint, c.Index, func(p *Call) bool { return p.Error == fingerprint })
 }
 
 // find gives the latest call before number end with the tag, None without one.
-func (a *Agent) find(tags *[RingSize]uint32, want uint64, end int64, same func(*Call) bool) int64 {
+func (a *Agent) find(tags *[RingSize]uint16, want uint64, end int64, same func(*Call) bool) int64 {
 	if want == 0 {
 		return None
 	}
 	first := max(a.calls.First(), end-RingSize)
 	for i := end - 1; i >= first; i-- {
-		if tags[i%RingSize] == uint32(want) && same(a.Call(i)) {
+		if tags[i%RingSize] == uint16(want) && same(a.Call(i)) {
 			return i
 		}
 	}

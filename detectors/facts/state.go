@@ -274,8 +274,8 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 		c := a.calls.Push()
 		*c = cs.Call
 		c.Tool, c.ids, c.idLen, c.callID, c.count = tool, bytes.Clone(cs.IDs), cs.IDLen, cs.CallID, cs.Count
-		a.keyTags[c.Index%RingSize] = uint32(c.Key)
-		a.errorTags[c.Index%RingSize] = uint32(c.Error)
+		a.keyTags[c.Index%RingSize] = uint16(c.Key)
+		a.errorTags[c.Index%RingSize] = uint16(c.Error)
 	}
 	return nil
 }

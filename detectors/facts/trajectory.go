@@ -77,7 +77,9 @@ func (t *Trajectory) Touch() int64 {
 	if k := len(t.seen.ids); k > 0 {
 		n += int64(t.seen.ids[k-1])
 	}
-	n += int64(len(t.Task.Tools)) + int64(len(t.Agents))
+	if f := t.seen.filters; f != nil {
+		n += int64(f.half[0][0] + f.half[0][8] + f.half[1][0] + f.half[1][8] + f.fading[0] + f.fading[8])
+	}
 	if t.cur != nil {
 		n += int64(t.cur.turn) + int64(t.cur.keyTags[t.cur.calls.Next()%RingSize])
 	}
