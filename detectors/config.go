@@ -20,6 +20,10 @@ type Config struct {
 	// Idle is the log time without a step after which a trajectory's task is
 	// closed as abandoned. Default 30 min.
 	Idle time.Duration
+	// Retain is the log time for which a trajectory whose task has ended is
+	// remembered: its ids, so that a late redelivery is known as one, its tools,
+	// and the record that a late outcome revises. Default 24 h.
+	Retain time.Duration
 	// Budgets are caps for tasks whose task_start names none. 0: no cap.
 	Budgets Budgets
 }

@@ -17,6 +17,10 @@ import (
 // abandoned as web analytics ends a session.
 const DefaultIdle = 30 * time.Minute
 
+// DefaultRetain is how long an ended task is remembered: a verdict that comes
+// within a day still counts.
+const DefaultRetain = 24 * time.Hour
+
 // Ruleset is a configuration made ready: everything that changes what the
 // detect program puts out, with a hash that says which it was. It is
 // immutable and may be used by many shards.
@@ -48,6 +52,12 @@ func (s *setting) limit(v event.Severity) event.Severity {
 func NewRuleset(c Config) (*Ruleset, error) {
 	if c.Idle == 0 {
 		c.Idle = DefaultIdle
+	}
+	if c.Retain == 0 {
+		c.Retain = DefaultRetain
+	}
+	if c.Retain < 0 {
+		return nil, fmt.Errorf("retain: must be above 0, found %s", c.Retain)
 	}
 	if c.Idle < 0 {
 		return nil, fmt.Errorf("idle: must be above 0, found %s", c.Idle)
@@ -188,7 +198,7 @@ func (r *Ruleset) digest() string {
 		fmt.Fprintf(h, "price %q %d %d %d %d\n", p.Model, p.Input, p.Output, p.CacheRead, p.CacheWrite)
 	}
 	b := r.config.Budgets
-	fmt.Fprintf(h, "idle %d\nbudgets %d %d %d\n", r.config.Idle, b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD)
+	fmt.Fprintf(h, "idle %d\nretain %d\nbudgets %d %d %d\n", r.config.Idle, r.config.Retain, b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 

@@ -1,6 +1,8 @@
 package detectors
 
 import (
+	"math"
+
 	"misstep/detectors/facts"
 	"misstep/event"
 	"misstep/windows"
@@ -52,7 +54,7 @@ type Counts struct {
 	Kinds          [event.NumKinds]uint64
 	TimeAhead      uint64 // event times too far ahead of log time, replaced by it
 	TimeBack       uint64 // event times before the trajectory's latest, replaced by it
-	Late           uint64 // outcomes and feedback without a task to belong to
+	Late           uint64 // outcomes without a task to belong to, steps of a task that has ended
 	EpisodesCapped uint64 // failures not opened because too many were open
 	Abandoned      uint64 // tasks that went idle
 	Live           int64  // trajectories in memory
@@ -83,6 +85,7 @@ type Shard struct {
 	live      *windows.Store[entry]
 	deadlines *windows.Deadlines
 	idle      int64
+	retain    int64
 	counts    Counts
 	pass      Pass
 	spare     []*trajectory // of ended tasks, for reuse
@@ -139,7 +142,7 @@ func (r *Ruleset) NewShard() *Shard {
 	s := &Shard{
 		rules: r, w: facts.NewWorkspace(r.options),
 		live: windows.NewStore[entry](1024),
-		idle: int64(r.config.Idle), abstained: map[facts.Needs][]event.Abstention{},
+		idle: int64(r.config.Idle), retain: int64(r.config.Retain), abstained: map[facts.Needs][]event.Abstention{},
 	}
 	s.deadlines = windows.NewDeadlines(s.live.Key)
 	s.env = environment{hash: r.hash, counts: &s.counts}
@@ -284,8 +287,8 @@ func (s *Shard) fire(clock int64, at int32, out Emitter) {
 // abandoned is the outcome of a task that went idle.
 var abandoned = event.Outcome{Status: event.OutcomeAbandoned, Has: true}
 
-// expire ends an idle trajectory: its open task is abandoned, and the rest
-// forgotten.
+// expire ends what is idle: an open task is abandoned; a trajectory without one
+// is forgotten.
 func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 	e := s.live.At(slot)
 	if t := e.open; t != nil {
@@ -296,7 +299,9 @@ func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 		} else {
 			s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
 		}
-		s.spare = append(s.spare, t)
+		s.rest(e)
+		s.deadlines.Arm(slot, later(deadline, s.retain))
+		return
 	}
 	if e.past != nil {
 		e.past.record = nil
@@ -354,12 +359,25 @@ func (s *Shard) admitted(e *entry, t *trajectory, st *event.Step, clock int64, e
 	s.apply(t, st, now, emit)
 }
 
-// arm sets when the trajectory counts as idle.
+// arm sets when the trajectory counts as idle or, without an open task, when it
+// is forgotten.
 func (s *Shard) arm(slot uint32, e *entry, clock int64) {
 	if clock == event.None {
 		clock = max(e.time.Last(), 0)
 	}
-	s.deadlines.Arm(slot, clock+s.idle)
+	if e.open == nil && e.past != nil {
+		s.deadlines.Arm(slot, later(clock, s.retain))
+		return
+	}
+	s.deadlines.Arm(slot, later(clock, s.idle))
+}
+
+// later adds, and stays at the end of time.
+func later(t, d int64) int64 {
+	if t > math.MaxInt64-d {
+		return math.MaxInt64
+	}
+	return t + d
 }
 
 func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output)) {
@@ -375,6 +393,10 @@ func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output
 		return
 	case event.FeedbackGiven:
 		return // for the account of each rule's precision; changes no task
+	}
+	if s.afterTheEnd(t, st) {
+		s.counts.Late++
+		return
 	}
 	if f.Task.Open && s.otherTask(t, st) {
 		s.closeTask(t, event.Outcome{}, now, emit)
@@ -392,6 +414,13 @@ func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output
 	if st.Kind == event.TaskEnd {
 		s.closeTask(t, st.Outcome, now, emit)
 	}
+}
+
+// afterTheEnd reports whether a step names the task that has ended, and that
+// ended by its own word: what comes after is no new attempt.
+func (s *Shard) afterTheEnd(t *trajectory, st *event.Step) bool {
+	return !t.facts.Task.Open && t.record != nil && len(st.TaskID) > 0 && st.Kind != event.TaskStart &&
+		string(st.TaskID) == t.record.TaskID && t.record.Now.Outcome != event.OutcomeAbandoned
 }
 
 // otherTask reports whether a step belongs to another task than the open one.

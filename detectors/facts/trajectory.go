@@ -54,8 +54,8 @@ type ToolCount struct {
 }
 
 // Open is how many of the calls have no result.
-func (c *ToolCount) Open() int32 {
-	return c.Calls - c.OK - c.AgentFault - c.ToolFault - c.UserFault - c.Timeout - c.Denied - c.Unknown
+func (n *ToolCount) Open() int32 {
+	return n.Calls - n.OK - n.AgentFault - n.ToolFault - n.UserFault - n.Timeout - n.Denied - n.Unknown
 }
 
 // Reset makes t a new trajectory; it keeps its memory.

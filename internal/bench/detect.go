@@ -23,7 +23,7 @@ type program struct {
 func newProgram() (*program, error) {
 	// Trajectories that ended are forgotten after 100,000 lines, so that memory
 	// stands still; one that is live has a step every 10,000.
-	rules, err := detectors.NewRuleset(detectors.Config{Idle: 20 * time.Second})
+	rules, err := detectors.NewRuleset(detectors.Config{Idle: 20 * time.Second, Retain: 20 * time.Second})
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func BenchmarkDetect(b *testing.B) {
 		lines[i] = append([]byte(nil), l...)
 		bytes += len(l)
 	}
-	rules, err := detectors.NewRuleset(detectors.Config{Idle: 2 * time.Minute})
+	rules, err := detectors.NewRuleset(detectors.Config{Idle: 2 * time.Minute, Retain: 2 * time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestRefused(t *testing.T) {
 		{"surrogate in UTF-8", "{\"trajectory_id\":\"t\",\"kind\":\"user_message\",\"text\":\"\xed\xa0\x80\"}", "utf8", ""},
 		{"NUL in an id", `{"trajectory_id":"t` + `\u0000` + `x","kind":"user_message"}`, "value", "trajectory_id"},
 		{"line break in a tool", `{"trajectory_id":"t","kind":"tool_call","call":{"tool":"a\nb"}}`, "value", "call.tool"},
-		{"no JSON", `trajectory_id=t kind=tool_call`, "type", ""},
+		{"no JSON", `trajectory_id=t kind=tool_call`, "syntax", ""},
 		{"no trajectory", `{"kind":"tool_call","call":{"tool":"x"}}`, "missing", "trajectory_id"},
 		{"later version", `{"v":2,"trajectory_id":"t","kind":"tool_call"}`, "version", "v"},
 		{"wrong type", `{"trajectory_id":"t","kind":"tool_call","call":{"tool":7}}`, "type", "call.tool"},
