@@ -207,6 +207,7 @@ func TestValidate(t *testing.T) {
 		{`{"properties":{"a":{"type":"string"}}}`, `{"a":"x","\u0061":1}`, []string{"type: a is a number, not a string *"}},
 		{`{"properties":{"a":{"type":"string"}},"required":["a"]}`, `{"a":null,"a":"x"}`, nil},
 		{`{"properties":{"a":{"type":"string"}},"additionalProperties":{"type":"string"}}`, `{"b":1,"b":"x"}`, nil},
+		{`{"additionalProperties":{"type":"string"}}`, `{"\u0062c":1,"b\u0063":"x"}`, nil},
 		// Unknown parameters.
 		{`{"properties":{"order_id":{"type":"string"},"note":{}},"required":["order_id"]}`, `{"orderId":"x"}`, []string{"unknown: orderId (order_id) -"}},
 		{`{"properties":{"order_id":{"type":"string"},"note":{}},"required":["order_id"]}`, `{"order_id":"x","order_ids":"x","zzz":1}`, []string{"unknown: order_ids (order_id)", "unknown: zzz ()"}},
