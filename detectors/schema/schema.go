@@ -24,7 +24,8 @@
 //   - format is an annotation.
 //   - In a schema, a keyword other than const whose value is null is absent,
 //     names of types are taken in any case, and OpenAPI's nullable and the
-//     boolean exclusiveMinimum and exclusiveMaximum of draft 4 are understood.
+//     boolean exclusiveMinimum and exclusiveMaximum of draft 4 are understood;
+//     the boolean required of draft 3 is passed over.
 //   - Of a pattern that is not in RE2's syntax nothing is asserted: see Unjudged.
 package schema
 
