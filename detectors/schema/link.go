@@ -72,6 +72,13 @@ func (l *linker) complete(n *node) error {
 		}
 	}
 	l.state[n] = left
+	if m := n.optional(); m != nil { // most unions are this one, and need no search
+		where := n.where
+		*n = *m
+		n.where, n.nullable, n.types = where, true, n.types|tNull
+		n.want, n.plain, n.direct = n.types.String(), 0, 0
+		same = n.samePlace()
+	}
 	n.inPlace = len(same) > 0 || len(n.one) > 1 // of two that take everything, none is the one
 	n.accepts = n.types & union([]*node{n.ref}) & union(n.any) & union(n.one)
 	for _, m := range n.all {

@@ -189,15 +189,32 @@ func (n *node) below() []*node {
 	return slices.DeleteFunc(all, func(m *node) bool { return m == nil })
 }
 
+// bare reports whether n asserts nothing but by subschemas for the same place.
+func (n *node) bare() bool {
+	return n.types == tAny && !n.nullable && !n.foreign && !n.opens && !n.shuts && n.not == nil && n.cond == nil &&
+		n.enum == nil && n.konst == nil && n.str == nil && n.num == nil && n.obj == nil && n.arr == nil
+}
+
 // only gives the node that n is nothing but another way to write, nil when it
 // asserts something of its own.
 func (n *node) only() *node {
-	if n.types != tAny || n.nullable || n.foreign || n.opens || n.shuts || n.not != nil || n.cond != nil ||
-		n.enum != nil || n.konst != nil || n.str != nil || n.num != nil || n.obj != nil || n.arr != nil {
+	if same := n.samePlace(); n.bare() && len(same) == 1 && len(n.all)+len(n.any)+len(n.one) <= 1 {
+		return same[0]
+	}
+	return nil
+}
+
+// optional gives the node that n takes beside null, when n is anyOf or oneOf of
+// these two; nil when it is not.
+func (n *node) optional() *node {
+	among := slices.Concat(n.any, n.one)
+	if !n.bare() || n.ref != nil || len(n.all) > 0 || len(among) != 2 || slices.Contains(among, nil) {
 		return nil
 	}
-	if same := n.samePlace(); len(same) == 1 && len(n.all)+len(n.any)+len(n.one) <= 1 {
-		return same[0]
+	for i, m := range among {
+		if o := among[1-i]; m.plain == tNull && m.accepts == tNull && !o.foreign && !o.never && o.accepts&tNull == 0 {
+			return o
+		}
 	}
 	return nil
 }
