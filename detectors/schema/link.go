@@ -84,11 +84,11 @@ func (l *linker) complete(n *node) error {
 	for _, m := range n.all {
 		n.accepts &= union([]*node{m})
 	}
-	if n.nullable {
-		n.accepts |= tNull
-	}
 	if n.never {
 		n.accepts = 0
+	}
+	if n.nullable {
+		n.accepts |= tNull
 	}
 	if !n.inPlace && !n.foreign && n.enum == nil && n.konst == nil {
 		n.plain = n.types

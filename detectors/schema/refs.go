@@ -212,7 +212,7 @@ func (n *node) optional() *node {
 		return nil
 	}
 	for i, m := range among {
-		if o := among[1-i]; m.plain == tNull && m.accepts == tNull && !o.foreign && !o.never && o.accepts&tNull == 0 {
+		if o := among[1-i]; m.plain == tNull && !o.foreign && o.accepts&tNull == 0 {
 			return o
 		}
 	}

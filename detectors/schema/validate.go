@@ -89,11 +89,11 @@ func (v *Violations) next(n *node, c *event.Cursor, required bool) (present, ok 
 
 // part judges a value by one of the nodes for its place.
 func (v *Violations) part(n *node, x event.Value, at *place) bool {
-	if n.never {
-		return v.fail("false", "allowed", x.Form)
-	}
 	if x.Form == event.Null && n.nullable {
 		return true
+	}
+	if n.never {
+		return v.fail("false", "allowed", x.Form)
 	}
 	ok, first := true, len(v.Unknown)
 	switch x.Form {
