@@ -221,7 +221,7 @@ func saysError(v event.Value, scratch *[]byte) bool {
 	case event.Object, event.String:
 		text = v.Raw
 	case event.Escaped:
-		if b := bytes.TrimLeft(v.Raw[:min(len(v.Raw), 8)], " "); len(b) == 0 || !leads(b[0]) {
+		if i := skipTo(v.Raw, 0, ' '); i == len(v.Raw) || !leads(v.Raw[i]) {
 			return false
 		}
 		// An escape that is cut in two only spoils the last character.
@@ -231,7 +231,8 @@ func saysError(v event.Value, scratch *[]byte) bool {
 	default:
 		return false
 	}
-	text = bytes.TrimLeft(text[:min(len(text), silentBytes)], " \t\r\n")
+	text = text[:min(len(text), silentBytes)]
+	text = text[skipTo(text, 0, ' '):]
 	if len(text) == 0 || !leads(text[0]) {
 		return false
 	}
@@ -271,7 +272,7 @@ func textSaysError(text []byte) bool {
 func bodySaysError(b []byte) bool {
 	i := 1
 	for range silentMembers {
-		i = skipAny(b, i, " \t\r\n,")
+		i = skipTo(b, i, ',')
 		if i >= len(b) || b[i] != '"' {
 			return false
 		}
@@ -280,7 +281,7 @@ func bodySaysError(b []byte) bool {
 			return false
 		}
 		name := b[i+1 : end-1]
-		i = skipAny(b, end, " \t\r\n:")
+		i = skipTo(b, end, ':')
 		if i >= len(b) {
 			return false
 		}
@@ -321,8 +322,9 @@ func isErrorCode(v []byte) bool {
 	return len(v) == 3 && (v[0] == '4' || v[0] == '5') && isDigit(v[1]) && isDigit(v[2])
 }
 
-func skipAny(b []byte, i int, set string) int {
-	for i < len(b) && bytes.IndexByte([]byte(set), b[i]) >= 0 {
+// skipTo is the position from i on of what is no white space and not also.
+func skipTo(b []byte, i int, also byte) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == also || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
 	return i
