@@ -60,7 +60,7 @@ func (b *binary) inspect(ctx context.Context) error {
 	for name := range strings.FieldsSeq(string(out)) {
 		t := &test{name: name, reaches: map[int]bool{}}
 		trace := b.path + ".trace"
-		cmd := b.command(ctx, []*test{t}, 10*time.Minute, 0)
+		cmd := b.command(ctx, []*test{t}, 10*time.Minute, time.Hour)
 		cmd.Env = append(cmd.Env, reachedEnv+"="+trace)
 		began := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -97,7 +97,7 @@ func (t *test) readTrace(name string) error {
 }
 
 // command runs some tests of the binary. cpu is the processor time after which
-// the system ends it, where it can; 0: no limit.
+// the system ends it, where it can.
 func (b *binary) command(ctx context.Context, ts []*test, wall, cpu time.Duration) *exec.Cmd {
 	names := make([]string, len(ts))
 	for i, t := range ts {
@@ -107,7 +107,7 @@ func (b *binary) command(ctx context.Context, ts []*test, wall, cpu time.Duratio
 		b.path, "-test.run=^(" + strings.Join(names, "|") + ")$", "-test.short", "-test.failfast",
 		"-test.paniconexit0", "-test.timeout=" + wall.String(),
 	}, b.args...)
-	if runtime.GOOS != "windows" && cpu > 0 {
+	if runtime.GOOS != "windows" {
 		// Processor time does not depend on what else the machine does, and a
 		// loop without end must not eat the memory of all others either.
 		limits := fmt.Sprintf(`ulimit -t %d; ulimit -v 8388608 2>/dev/null; exec "$@"`, int(math.Ceil(cpu.Seconds())))
