@@ -31,6 +31,7 @@ func TestMaskedError(t *testing.T) {
 		{`{"error":"user not found"}`, `{"error":"order not found"}`},
 		{"can't open the user's file", "can't open the admin's file"},
 		{"missing name", "missing email"},
+		{"no name", "noname"},
 	} {
 		if a, b := masked(c.a), masked(c.b); a == b {
 			t.Errorf("%q and %q are the same: %q", c.a, c.b, a)
@@ -73,6 +74,8 @@ func TestResultFingerprint(t *testing.T) {
 		{`{"total":1234567890123456}`, `{"total":1234567890123457}`},
 		{`#W1234567890`, `#W1234567891`},
 		{"a", "b"},
+		{`\"n\":1`, `\"n\":2`},
+		{`"1`, `"2`},
 	}
 	for _, c := range differ {
 		if fp(c[0]) == fp(c[1]) {

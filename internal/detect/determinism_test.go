@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"misstep/detectors"
 	"misstep/event"
@@ -41,7 +42,8 @@ func traffic(t testing.TB, steps int) []stream.Record {
 
 func run(t testing.TB, recs []stream.Record, shards, batch int) []stream.Output {
 	t.Helper()
-	rules, err := detectors.NewRuleset(detectors.Config{})
+	// Trajectories are forgotten while the traffic lasts.
+	rules, err := detectors.NewRuleset(detectors.Config{Retain: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
