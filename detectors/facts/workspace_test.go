@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"misstep/event"
 )
 
 func taskStart(tools string) string {
@@ -34,9 +36,9 @@ func TestCachesAreBounded(t *testing.T) {
 		if tr.Tools.Len() != 1 || w.numCatalogues > maxCatalogues {
 			t.Fatalf("catalogue %d: %d tools, %d catalogues kept", i, tr.Tools.Len(), w.numCatalogues)
 		}
-	}
-	if w.numCatalogues == 0 {
-		t.Error("none is kept")
+		if i < maxCatalogues && w.numCatalogues != i+1 {
+			t.Fatalf("after %d catalogues %d are kept", i+1, w.numCatalogues)
+		}
 	}
 	for i := range 2*maxNames + 10 {
 		if got := w.intern(fmt.Appendf(nil, "n%d", i)); got != fmt.Sprintf("n%d", i) || len(w.names) > maxNames {
@@ -52,14 +54,14 @@ func TestCachesAreBounded(t *testing.T) {
 // tool.
 func TestSchemaCounts(t *testing.T) {
 	w := NewWorkspace(Options{Needs: NeedSchema})
-	tools := `{"name":"own","parameters":{"type":"object","properties":{"a":{"type":"string"}}}},` +
+	tools := `{"name":"own2","parameters":{"type":"object"}},{"name":"own","parameters":{"type":"object","properties":{"a":{"type":"string"}}}},` +
 		`{"name":"library","parameters":{"type":"object","properties":{"a":{"type":"array","contains":{"type":"string"}}}}},` +
 		`{"name":"bad","parameters":{"$ref":"http://example.com/x"}}`
 	tr := applied(t, w, taskStart(tools),
-		toolCall(`"tool":"own","arguments":{"a":"x"}`), toolCall(`"tool":"library","arguments":{"a":["x"]}`))
+		toolCall(`"tool":"own","arguments":{"a":"x"}`), toolCall(`"tool":"own","arguments":{"a":"y"}`), toolCall(`"tool":"library","arguments":{"a":["x"]}`))
 	c := w.Counts
-	if c.SchemasCompiled != 3 || c.SchemasRefused != 1 || c.SchemasFallback != 1 || c.Fallbacks != 1 {
-		t.Errorf("%+v, want 3 compiled, 1 refused, 1 and 1 by the library", c)
+	if c.SchemasCompiled != 4 || c.SchemasRefused != 1 || c.SchemasFallback != 1 || c.Fallbacks != 1 {
+		t.Errorf("%+v, want 4 compiled, 1 refused, 1 and 1 by the library", c)
 	}
 	if err := tr.Tools.Tool([]byte("bad")).SchemaErr; err == nil || !strings.Contains(err.Error(), `"bad"`) {
 		t.Errorf("error %v does not name the tool", err)
@@ -87,9 +89,9 @@ func TestPartial(t *testing.T) {
 func TestSameCallID(t *testing.T) {
 	w := NewWorkspace(Options{})
 	same := toolCall(`"id":"c1","tool":"f","arguments":{"a":1}`)
-	tr := applied(t, w, same, same, toolCall(`"id":"c1","tool":"f","arguments":{"a":2}`), toolCall(`"id":"c2","tool":"f","arguments":{"a":1}`))
-	if tr.Task.Calls != 3 || w.Counts.Duplicates != 1 {
-		t.Errorf("%d calls, %d duplicates, want 3 and 1", tr.Task.Calls, w.Counts.Duplicates)
+	tr := applied(t, w, same, same, same, toolCall(`"id":"c1","tool":"f","arguments":{"a":2}`), toolCall(`"id":"c2","tool":"f","arguments":{"a":1}`))
+	if tr.Task.Calls != 3 || w.Counts.Duplicates != 2 {
+		t.Errorf("%d calls, %d duplicates, want 3 and 2", tr.Task.Calls, w.Counts.Duplicates)
 	}
 }
 
@@ -120,5 +122,26 @@ func TestSeenGoesOn(t *testing.T) {
 	var s seen
 	if s.restore([]uint64{1, 2, 3}, 2) == nil || s.restore([]uint64{1}, seenSize) == nil || s.restore(make([]uint64, seenSize+1), 0) == nil {
 		t.Error("ids that cannot be were taken")
+	}
+}
+
+// TestCanCompare: a value that hides something without a mac is equal to
+// nothing, however deep it is.
+func TestCanCompare(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"a":1,"b":[2,{"c":"$hidden"}]}`:                            true,
+		`{"a":{"$hidden":{}}}`:                                       false,
+		`[1,{"$hidden":{"len":3}}]`:                                  false,
+		`{"a":[1,{"b":{"$hidden":{}}}]}`:                             false,
+		`[[{"$hidden":{"kid":"k","mac":"m"}}],{"b":{"$hidden":{}}}]`: false,
+		`{"a":[{"$hidden":{"kid":"k","mac":"m"}}],"b":2}`:            true,
+	} {
+		v, err := event.JSONValue([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := canCompare(v); got != want {
+			t.Errorf("canCompare(%s) = %t, want %t", text, got, want)
+		}
 	}
 }
