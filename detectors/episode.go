@@ -53,8 +53,7 @@ const maxEpisodes = 64
 const maxEvidence = 8
 
 // creditCalls is within how many calls of the last evidence an agent must put
-// a failure right to be given credit for it. In tau-bench and AgentRx runs that
-// succeeded, agents that mended a wrong call did so within three.
+// a failure right to be given credit for it: a look, a try and the right call.
 const creditCalls = 3
 
 func (es *episodes) find(c event.Class, subject string) *episode {
