@@ -96,8 +96,23 @@ func (d *decoder) Reset() { d.dec.Release() }
 
 type shard struct {
 	*detectors.Shard
-	slot *slot
+	slot   *slot
+	frozen []byte // the state when the snapshot began
+	failed error  // why there is none
 }
+
+// Freeze implements stream.Shard. It encodes all at once.
+func (s *shard) Freeze() { s.frozen, s.failed = s.AppendState(nil) }
+
+// AppendFrozen implements stream.Shard.
+func (s *shard) AppendFrozen(dst []byte, _ int) (part []byte, done bool, err error) {
+	part, err = append(dst, s.frozen...), s.failed
+	s.Thaw()
+	return part, true, err
+}
+
+// Thaw implements stream.Shard.
+func (s *shard) Thaw() { s.frozen, s.failed = nil, nil }
 
 // Step implements stream.Shard.
 func (s *shard) Step(b *stream.Batch[event.Step], mine []int32, out *stream.Emitter) {
