@@ -278,19 +278,26 @@ func (e *Engine[E]) takeNow(ctx context.Context, how taking) (failed, err error)
 		select {
 		case <-s.room:
 		case <-s.done:
-			e.settle()
-			return s.err, nil
+			return e.outcome(s)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 	select {
 	case <-s.done:
-		e.settle()
-		return s.err, nil
+		return e.outcome(s)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// outcome tells what became of a checkpoint that is done.
+func (e *Engine[E]) outcome(s *snapshot) (failed, err error) {
+	e.settle()
+	if errors.Is(s.err, ErrFenced) {
+		return nil, fmt.Errorf("%s/%d: %w", e.source, e.part, s.err)
+	}
+	return s.err, nil
 }
 
 // lastCheckpoint leaves a checkpoint of the present state when the log has
