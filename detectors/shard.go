@@ -96,6 +96,7 @@ type Shard struct {
 	arena   []byte
 	slots   []uint32
 	hash    []uint64
+	opened  []*trajectory // scratch of lookUp
 	touched int64
 }
 
@@ -114,11 +115,11 @@ type entry struct {
 
 // trajectory is the state of a trajectory with an open task.
 type trajectory struct {
-	facts    facts.Trajectory
 	episodes episodes
 	memory   [maxDetectors]Memory
 	record   *event.TaskRecord // of the task that closed last, nil before; never changed
 	began    bool              // facts hold a trajectory
+	facts    facts.Trajectory
 }
 
 // past is the state of a trajectory between tasks.
@@ -207,21 +208,22 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	s.live.SlotBatch(s.hash, s.keys, s.slots)
 	// Each loop reads one link further along the chain to the latest call, so
 	// that the waits of all trajectories overlap.
+	open := s.opened[:0]
 	for _, slot := range s.slots {
 		if slot != windows.NoSlot {
 			s.touched += s.deadlines.At(slot)
 			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
+				open = append(open, t)
 			}
 		}
 	}
-	for _, slot := range s.slots {
-		if slot != windows.NoSlot {
-			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.TouchCall()
-			}
-		}
+	for _, t := range open {
+		s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
 	}
+	for _, t := range open {
+		s.touched += t.facts.TouchMore()
+	}
+	s.opened = open
 }
 
 func (s *Shard) put(hash uint64, key []byte) uint32 {

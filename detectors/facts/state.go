@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"bytes"
 	"fmt"
 
 	"misstep/event"
@@ -163,6 +162,7 @@ type AgentState struct {
 	First    int64       `cbor:"2,keyasint"` // number of the first call held
 	Calls    []CallState `cbor:"3,keyasint,omitempty"`
 	Open     []int64     `cbor:"4,keyasint,omitempty"`
+	OpenIDs  []uint64    `cbor:"8,keyasint,omitempty"`
 	Turn     uint32      `cbor:"5,keyasint"`
 	TurnKey  uint64      `cbor:"6,keyasint"`
 	TurnOpen bool        `cbor:"7,keyasint,omitempty"`
@@ -170,12 +170,11 @@ type AgentState struct {
 
 // CallState is one call.
 type CallState struct {
-	Call   Call   `cbor:"1,keyasint"` // all that is exported but Tool
-	Tool   int    `cbor:"2,keyasint"`
-	IDs    []byte `cbor:"3,keyasint,omitempty"`
-	IDLen  int32  `cbor:"4,keyasint"`
-	CallID uint64 `cbor:"5,keyasint"`
-	Count  int32  `cbor:"6,keyasint"`
+	Call     Call   `cbor:"1,keyasint"` // all that is exported but Tool
+	Tool     int    `cbor:"2,keyasint"`
+	ID       []byte `cbor:"3,keyasint,omitempty"`
+	ResultID []byte `cbor:"4,keyasint,omitempty"`
+	Count    int32  `cbor:"6,keyasint"`
 }
 
 // State gives the facts for encoding.
@@ -183,7 +182,7 @@ func (t *Trajectory) State(table *Table) TrajectoryState {
 	s := TrajectoryState{
 		Labels: t.Labels, Ordinal: t.Ordinal, Now: t.Now, Partial: t.Partial, Catalogue: table.catalogue(t.Tools),
 		Users: t.Users, Writes: t.Writes, Tokens: t.Tokens, CostMicroUSD: t.CostMicroUSD,
-		SeenIDs: t.seen.ids, SeenNext: t.seen.next, Waiting: t.waiting, Current: -1,
+		SeenIDs: t.seen.list(), SeenNext: int(t.seen.next), Waiting: t.waiting, Current: -1,
 	}
 	k := &t.Task
 	s.Task = TaskState{
@@ -202,12 +201,15 @@ func (t *Trajectory) State(table *Table) TrajectoryState {
 }
 
 func (a *Agent) state(table *Table) AgentState {
-	s := AgentState{Name: a.Name, First: a.calls.First(), Open: a.open, Turn: a.turn, TurnKey: a.turnKey, TurnOpen: a.turnOpen}
+	s := AgentState{Name: a.Name, First: a.calls.First(), Turn: a.turn, TurnKey: a.turnKey, TurnOpen: a.turnOpen}
+	for _, o := range a.open {
+		s.Open, s.OpenIDs = append(s.Open, o.index), append(s.OpenIDs, o.id)
+	}
 	for i := range a.calls.Len() {
 		c := a.calls.At(i)
 		plain := *c
 		plain.Tool = nil
-		s.Calls = append(s.Calls, CallState{plain, table.tool(c.Tool), c.ids, c.idLen, c.callID, c.count})
+		s.Calls = append(s.Calls, CallState{plain, table.tool(c.Tool), a.ids.get(c.id), a.ids.get(c.resultID), c.count})
 	}
 	return s
 }
@@ -241,7 +243,10 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 		t.Task.Tools, t.Task.Counts = append(t.Task.Tools, tool), append(t.Task.Counts, c.Counts)
 	}
 	for i := range s.Agents {
-		a := new(Agent)
+		a := &t.main
+		if i > 0 {
+			a = new(Agent)
+		}
 		if err := a.restore(w, table, &s.Agents[i], int32(len(t.Task.Counts))); err != nil {
 			return err
 		}
@@ -256,33 +261,37 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 // restore sets the agent to what state gave; counts is how many counters the
 // task has for its calls.
 func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32) error {
-	if len(s.Calls) > RingSize || len(s.Open) > RingSize || s.First < 0 {
+	if len(s.Calls) > RingSize || len(s.Open) > RingSize || len(s.Open) != len(s.OpenIDs) || s.First < 0 {
 		return fmt.Errorf("state: agent %q has %d calls from number %d, %d open; at most %d are kept", s.Name, len(s.Calls), s.First, len(s.Open), RingSize)
 	}
 	a.reset(w.intern([]byte(s.Name)))
 	a.calls.Reset(s.First)
-	a.open, a.turn, a.turnKey, a.turnOpen = append(a.open, s.Open...), s.Turn, s.TurnKey, s.TurnOpen
+	a.turn, a.turnKey, a.turnOpen = s.Turn, s.TurnKey, s.TurnOpen
+	for i, index := range s.Open {
+		a.open = append(a.open, openCall{index, s.OpenIDs[i]})
+	}
 	for i := range s.Calls {
 		cs := &s.Calls[i]
 		tool, err := table.toolAt(cs.Tool)
 		if err != nil {
 			return err
 		}
-		if cs.IDLen < 0 || int(cs.IDLen) > len(cs.IDs) || cs.Count < 0 || cs.Count >= counts {
+		if len(cs.ID) > event.MaxName || len(cs.ResultID) > event.MaxName || cs.Count < 0 || cs.Count >= counts {
 			return fmt.Errorf("state: agent %q: call %d is not whole", s.Name, cs.Call.Index)
 		}
 		c := a.calls.Push()
 		*c = cs.Call
-		c.Tool, c.ids, c.idLen, c.callID, c.count = tool, bytes.Clone(cs.IDs), cs.IDLen, cs.CallID, cs.Count
-		a.keyTags[c.Index%RingSize] = uint16(c.Key)
-		a.errorTags[c.Index%RingSize] = uint16(c.Error)
+		c.Tool, c.id, c.resultID, c.count = tool, a.ids.add(cs.ID), a.ids.add(cs.ResultID), cs.Count
+		a.keyTags[c.Index%RingSize] = uint8(c.Key)
+		a.errorTags[c.Index%RingSize] = uint8(c.Error)
 	}
 	return nil
 }
 
 // restore sets the ids seen; the filters follow from them.
 func (s *seen) restore(ids []uint64, next int) error {
-	if len(ids) > seenSize || next < 0 || next >= seenSize || len(ids) < seenSize && next != len(ids) {
+	switch {
+	case len(ids) > seenSize, next < 0, next >= seenSize, len(ids) > fewIDs && len(ids) < seenSize && next != len(ids), len(ids) <= fewIDs && next != 0:
 		return fmt.Errorf("state: %d ids seen, next at %d; at most %d are kept", len(ids), next, seenSize)
 	}
 	s.set(ids, next)
@@ -292,21 +301,25 @@ func (s *seen) restore(ids []uint64, next int) error {
 // set takes ids that restore has checked.
 func (s *seen) set(ids []uint64, next int) {
 	s.reset()
-	s.ids, s.next = append(s.ids, ids...), next
-	for _, id := range ids[:min(len(ids), fewIds)] {
-		word, bits := firstBits(id)
-		s.first[word] |= bits
-	}
-	if len(ids) <= fewIds {
+	if len(ids) <= fewIDs {
+		for _, id := range ids {
+			word, bits := firstBits(id)
+			s.first[word] |= bits
+		}
+		s.n = int32(copy(s.few[:], ids))
 		return
 	}
-	s.filter()
-	*s.filters = filters{}
+	if s.many == nil {
+		s.many = new(manyIDs)
+	}
+	s.n, s.next = int32(copy(s.many.ids[:], ids)), int32(next)
+	fs := &s.many.filters
+	*fs = filters{}
 	for i, id := range ids {
 		word, bits := filterBits(id)
-		f := &s.filters.half[i/(seenSize/2)]
+		f := &fs.half[i/(seenSize/2)]
 		if len(ids) == seenSize && i >= next && i/(seenSize/2) == next/(seenSize/2) && next%(seenSize/2) != 0 {
-			f = &s.filters.fading // of the half that is being overwritten
+			f = &fs.fading // of the half that is being overwritten
 		}
 		f[word] |= bits
 	}
