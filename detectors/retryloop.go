@@ -253,7 +253,7 @@ func evidence(a *facts.Agent, r *run, byError bool) []event.Evidence {
 			if q.Failed() {
 				note += ": " + q.Class.String()
 			}
-			out = append(out, q.ResultStep(note))
+			out = append(out, a.ResultStep(q, note))
 		}
 		if byError {
 			q = a.Call(q.PrevError)
@@ -262,7 +262,7 @@ func evidence(a *facts.Agent, r *run, byError bool) []event.Evidence {
 		}
 	}
 	if len(out) == maxEvidence-1 && r.first.Index < r.last.Index {
-		out = append(out, r.first.ResultStep("first"))
+		out = append(out, a.ResultStep(r.first, "first"))
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]
@@ -352,10 +352,10 @@ func (r *retryLoop) cycles(p *Pass, c *facts.Call) {
 			Tokens: second.Tokens, CostMicroUSD: second.Cost,
 		}
 		for i := begin.Index; i < begin.Index+min(k, 3); i++ {
-			f.Evidence = append(f.Evidence, a.Call(i).Step("first round"))
+			f.Evidence = append(f.Evidence, a.Step(a.Call(i), "first round"))
 		}
 		for i := n - min(k, 3) + 1; i <= n; i++ {
-			f.Evidence = append(f.Evidence, a.Call(i).Step("latest round"))
+			f.Evidence = append(f.Evidence, a.Step(a.Call(i), "latest round"))
 		}
 		p.Report(f)
 		return

@@ -90,12 +90,15 @@ type Shard struct {
 	pass      Pass
 	spare     []*trajectory // of ended tasks, for reuse
 	sparePast []*past
-	abstained map[facts.Needs][]event.Abstention
+	abstained map[lack][]event.Abstention
 
 	keys    [][]byte // of the steps at hand
 	arena   []byte
 	slots   []uint32
 	hash    []uint64
+	opened  []*trajectory // scratch of lookUp
+	frozen  snapshot
+	record  []byte // scratch of appendTask
 	touched int64
 }
 
@@ -110,15 +113,17 @@ type entry struct {
 	time windows.EventTime
 	open *trajectory
 	past *past // nil before the first task has ended
+	lost bool  // an upgrade dropped what was known: what comes is no beginning
 }
 
 // trajectory is the state of a trajectory with an open task.
 type trajectory struct {
-	facts    facts.Trajectory
 	episodes episodes
 	memory   [maxDetectors]Memory
 	record   *event.TaskRecord // of the task that closed last, nil before; never changed
 	began    bool              // facts hold a trajectory
+	blind    uint8             // bit i: what watcher i remembered was lost to an upgrade, so it abstains until the task ends
+	facts    facts.Trajectory
 }
 
 // past is the state of a trajectory between tasks.
@@ -142,7 +147,7 @@ func (r *Ruleset) NewShard() *Shard {
 	s := &Shard{
 		rules: r, w: facts.NewWorkspace(r.options),
 		live: windows.NewStore[entry](1024),
-		idle: int64(r.config.Idle), retain: int64(r.config.Retain), abstained: map[facts.Needs][]event.Abstention{},
+		idle: int64(r.config.Idle), retain: int64(r.config.Retain), abstained: map[lack][]event.Abstention{},
 	}
 	s.deadlines = windows.NewDeadlines(s.live.Key)
 	s.env = environment{hash: r.hash, counts: &s.counts}
@@ -172,6 +177,7 @@ const lookAhead = 64
 // step it fires what is due at its record's clock, and at the end what is due
 // at the last record's.
 func (s *Shard) Step(b *Batch, mine []int32, out Emitter) {
+	s.w.Restored()
 	for len(mine) > 0 {
 		n := min(len(mine), lookAhead)
 		s.lookUp(b, mine[:n])
@@ -207,21 +213,22 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	s.live.SlotBatch(s.hash, s.keys, s.slots)
 	// Each loop reads one link further along the chain to the latest call, so
 	// that the waits of all trajectories overlap.
+	open := s.opened[:0]
 	for _, slot := range s.slots {
 		if slot != windows.NoSlot {
 			s.touched += s.deadlines.At(slot)
 			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
+				open = append(open, t)
 			}
 		}
 	}
-	for _, slot := range s.slots {
-		if slot != windows.NoSlot {
-			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.TouchCall()
-			}
-		}
+	for _, t := range open {
+		s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
 	}
+	for _, t := range open {
+		s.touched += t.facts.TouchMore()
+	}
+	s.opened = open
 }
 
 func (s *Shard) put(hash uint64, key []byte) uint32 {
@@ -245,7 +252,7 @@ func (s *Shard) wake(e *entry) *trajectory {
 	}
 	e.open = t
 	t.episodes.reset()
-	t.memory = [maxDetectors]Memory{}
+	t.memory, t.blind = [maxDetectors]Memory{}, 0
 	if p := e.past; p != nil {
 		t.facts.Resume(&p.facts)
 		t.record, t.began = p.record, true
@@ -290,6 +297,9 @@ var abandoned = event.Outcome{Status: event.OutcomeAbandoned, Has: true}
 // expire ends what is idle: an open task is abandoned; a trajectory without one
 // is forgotten.
 func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
+	if s.frozen.active {
+		s.before(slot, deadline)
+	}
 	e := s.live.At(slot)
 	if t := e.open; t != nil {
 		key := string(s.live.Key(slot))
@@ -326,6 +336,9 @@ func (s *Shard) End(at int32, out Emitter) {
 // step applies one step to its trajectory. clock is the log clock, event.None
 // where the log has none: then the trajectory's own event time is its clock.
 func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)) {
+	if s.frozen.active {
+		s.before(slot, s.deadlines.At(slot))
+	}
 	e := s.live.At(slot)
 	s.counts.Kinds[st.Kind]++
 	if st.Kind == event.KindUnknown {
@@ -356,7 +369,7 @@ func (s *Shard) admitted(e *entry, t *trajectory, st *event.Step, clock int64, e
 		s.counts.Abandoned++
 		s.closeTask(t, abandoned, before+s.idle, emit)
 	}
-	s.apply(t, st, now, emit)
+	s.apply(e, t, st, now, emit)
 }
 
 // arm sets when the trajectory counts as idle or, without an open task, when it
@@ -380,12 +393,13 @@ func later(t, d int64) int64 {
 	return t + d
 }
 
-func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output)) {
+func (s *Shard) apply(e *entry, t *trajectory, st *event.Step, now int64, emit func(Output)) {
 	f := &t.facts
 	if !t.began {
 		t.began = true
 		f.Labels.TrajectoryID, f.Labels.Tenant = string(st.TrajectoryID), string(st.Tenant)
-		f.Partial = st.Seq > 1 && st.Kind != event.TaskStart
+		f.Partial = (st.Seq > 1 || e.lost) && st.Kind != event.TaskStart
+		e.lost = false
 	}
 	switch st.Kind {
 	case event.OutcomeGiven:
@@ -404,7 +418,7 @@ func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output
 	if !f.Task.Open {
 		f.StartTask(now)
 		f.Labels.TaskID = string(st.TaskID)
-		t.memory = [maxDetectors]Memory{}
+		t.memory, t.blind = [maxDetectors]Memory{}, 0
 		t.episodes.reset()
 	} else if f.Labels.TaskID == "" && len(st.TaskID) > 0 {
 		f.Labels.TaskID = string(st.TaskID)
@@ -436,6 +450,9 @@ func (s *Shard) watch(t *trajectory, emit func(Output)) {
 	p := &s.pass
 	p.Current, p.T, p.episodes = &s.w.Cur, &t.facts, &t.episodes
 	for _, i := range s.byKind[p.Step.Kind] {
+		if t.blind&(1<<i) != 0 {
+			continue
+		}
 		p.Memory = &t.memory[i]
 		s.watchers[i].watch.Observe(p)
 	}

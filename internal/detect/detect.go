@@ -127,6 +127,9 @@ func (s *shard) End(r int32, out *stream.Emitter) {
 	s.slot.set(s.Counts())
 }
 
+// AppendState implements stream.Shard.
+func (s *shard) AppendState(dst []byte) ([]byte, error) { return s.Shard.AppendState(dst), nil }
+
 type emitter struct{ *stream.Emitter }
 
 func (e emitter) Event(at, i int32, o detectors.Output) { e.Emitter.Event(at, i, output(o)) }
