@@ -96,23 +96,23 @@ func (d *decoder) Reset() { d.dec.Release() }
 
 type shard struct {
 	*detectors.Shard
-	slot   *slot
-	frozen []byte // the state when the snapshot began
-	failed error  // why there is none
+	slot *slot
 }
-
-// Freeze implements stream.Shard. It encodes all at once.
-func (s *shard) Freeze() { s.frozen, s.failed = s.AppendState(nil) }
 
 // AppendFrozen implements stream.Shard.
-func (s *shard) AppendFrozen(dst []byte, _ int) (part []byte, done bool, err error) {
-	part, err = append(dst, s.frozen...), s.failed
-	s.Thaw()
-	return part, true, err
+func (s *shard) AppendFrozen(dst []byte, most int) (part []byte, done bool, err error) {
+	part, done = s.Shard.AppendFrozen(dst, most)
+	return part, done, nil
 }
 
-// Thaw implements stream.Shard.
-func (s *shard) Thaw() { s.frozen, s.failed = nil, nil }
+// LoadState implements stream.Shard.
+func (s *shard) LoadState(part []byte, keep func(hash uint64) bool) error {
+	if err := s.Shard.LoadState(part, keep); err != nil {
+		return err
+	}
+	s.slot.set(s.Counts())
+	return nil
+}
 
 // Step implements stream.Shard.
 func (s *shard) Step(b *stream.Batch[event.Step], mine []int32, out *stream.Emitter) {
@@ -126,9 +126,6 @@ func (s *shard) End(r int32, out *stream.Emitter) {
 	s.Shard.End(r, emitter{out})
 	s.slot.set(s.Counts())
 }
-
-// AppendState implements stream.Shard.
-func (s *shard) AppendState(dst []byte) ([]byte, error) { return s.Shard.AppendState(dst), nil }
 
 type emitter struct{ *stream.Emitter }
 
