@@ -18,6 +18,8 @@ import (
 const (
 	StepsStream   = "AGENT_STEPS"
 	ResultsStream = "AGENT_RESULTS"
+	// CheckpointsStream holds what restarts begin with.
+	CheckpointsStream = "AGENT_CHECKPOINTS"
 
 	// StepsSubject is for steps without a workflow; those with one go to
 	// StepsSubject.WORKFLOW.
@@ -27,7 +29,8 @@ const (
 	HeaderOrigin     = "misstep-origin"
 	HeaderTrajectory = "trajectory_id"
 
-	fencePrefix = "agent.fence."
+	fencePrefix      = "agent.fence."
+	checkpointPrefix = "agent.checkpoint."
 )
 
 // resultSubjects are what ResultsStream takes.
@@ -119,4 +122,10 @@ func StepSubject(workflow string) string {
 
 func fenceSubject(source string, partition int32) string {
 	return fencePrefix + SubjectToken(source) + "." + strconv.Itoa(int(partition))
+}
+
+// checkpointSubject is the subject of a part of a checkpoint; id and part may
+// be wildcards.
+func checkpointSubject(p place, id, part string) string {
+	return checkpointPrefix + SubjectToken(p.source) + "." + strconv.Itoa(int(p.partition)) + "." + id + "." + part
 }
