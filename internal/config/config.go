@@ -22,7 +22,7 @@ type Config struct {
 	// over; 0 means one for each processor. It does not change the output.
 	Shards int
 	// Detect is everything that changes what the detect program puts out. Its
-	// Idle is set; entries that say what is the default anyway are left out, so
+	// Idle, Retain and the runaway steps are set; entries that say what is the default anyway are left out, so
 	// that two files that mean the same give the same ruleset.
 	Detect  detectors.Config
 	Log     Log
@@ -67,10 +67,12 @@ func LogFormats() []string { return []string{"auto", "console", "json"} }
 // Default is the configuration without a file.
 func Default() *Config {
 	return &Config{
-		Data:    "./misstep-data",
-		NATS:    NATS{Listen: "127.0.0.1:4222", SyncInterval: time.Second},
-		HTTP:    HTTP{Listen: "127.0.0.1:4318"},
-		Detect:  detectors.Config{Idle: detectors.DefaultIdle},
+		Data: "./misstep-data",
+		NATS: NATS{Listen: "127.0.0.1:4222", SyncInterval: time.Second},
+		HTTP: HTTP{Listen: "127.0.0.1:4318"},
+		Detect: detectors.Config{
+			Idle: detectors.DefaultIdle, Retain: detectors.DefaultRetain, Budgets: detectors.Budgets{RunawaySteps: detectors.DefaultRunawaySteps},
+		},
 		Log:     Log{Level: "info", Format: "auto"},
 		Metrics: Metrics{MaxWorkflows: 100, MaxTools: 100},
 	}

@@ -130,6 +130,7 @@ nats: {listen: "[::1]:14222", sync_interval: always}
 http:
   listen: localhost:0
 idle: 90s
+retain: 2h
 shards: 3
 detectors:
   retry_loop:
@@ -148,7 +149,7 @@ prices:
   - model: m
     input_usd_per_mtok: "0.000001"
     output_usd_per_mtok: 1000000
-budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5}
+budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5, runaway_steps: 7}
 log: {level: debug, format: json}
 metrics: {max_workflows: 1, max_tools: 7}
 `
@@ -165,7 +166,7 @@ func TestFull(t *testing.T) {
 		HTTP:   HTTP{Listen: "localhost:0"},
 		Shards: 3,
 		Detect: detectors.Config{
-			Idle: 90 * time.Second,
+			Idle: 90 * time.Second, Retain: 2 * time.Hour,
 			Detectors: map[string]detectors.DetectorConfig{
 				"retry_loop": {Rules: map[string]detectors.RuleConfig{
 					"cycle":      {Disabled: true},
@@ -178,7 +179,7 @@ func TestFull(t *testing.T) {
 				{Name: "yes", Effect: event.EffectWrite},
 			},
 			Prices:  []detectors.Price{{Model: "m", Input: 1, Output: 1e12}},
-			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000},
+			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000, RunawaySteps: 7},
 		},
 		Log:     Log{Level: "debug", Format: "json"},
 		Metrics: Metrics{MaxWorkflows: 1, MaxTools: 7},
