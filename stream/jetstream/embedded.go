@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -39,12 +40,16 @@ type EmbeddedOptions struct {
 	SyncInterval time.Duration
 	// SyncAlways has every message synced before it is acknowledged.
 	SyncAlways bool
-	// MaxStore bounds the disk space in bytes; 0 is three quarters of what is
-	// free.
+	// MaxStore bounds the disk space in bytes; 0 bounds it by MinFree alone.
 	MaxStore int64
+	// MinFree is how many bytes of the disk are kept free: with less, steps are
+	// refused until there is room again. 0 is DefaultMinFree.
+	MinFree int64
 	// Logger takes the server's warnings and errors, and its notices as debug.
 	// The zero value is silent.
 	Logger zerolog.Logger
+
+	free func(dir string) (int64, error) // nil: freeSpace
 }
 
 // AddrInUseError says that another process listens at the address.
@@ -66,6 +71,7 @@ type Embedded struct {
 	opts   EmbeddedOptions
 	folder *stream.Folder
 	server *server.Server
+	guard  *guard
 	close  sync.Once
 	err    error
 }
@@ -90,14 +96,26 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := startServer(opts, host, port)
+	log := &serverLog{log: opts.Logger}
+	srv, err := startServer(opts, host, port, log)
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	return &Embedded{opts: opts, folder: folder, server: srv}, nil
+	e := &Embedded{opts: opts, folder: folder, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
+	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, errors.Join(err, folder.Close())
+	}
+	go e.guard.run()
+	return e, nil
 }
 
-func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, error) {
+func startServer(opts EmbeddedOptions, host string, port int, log *serverLog) (*server.Server, error) {
+	if opts.MaxStore == 0 {
+		// The server's own default is less after each restart, the more it holds.
+		opts.MaxStore = math.MaxInt64 / 4
+	}
 	if err := free(host, port); err != nil {
 		return nil, err
 	}
@@ -120,7 +138,6 @@ func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, e
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	log := &serverLog{log: opts.Logger}
 	srv.SetLoggerV2(log, false, false, false)
 	srv.Start()
 	err = log.fatal()
@@ -179,6 +196,13 @@ func (e *Embedded) Addr() string { return e.server.Addr().String() }
 // URL is the same for a client.
 func (e *Embedded) URL() string { return "nats://" + e.Addr() }
 
+// Space says how much room there is, and whether steps are taken.
+func (e *Embedded) Space() Space {
+	e.guard.mu.Lock()
+	defer e.guard.mu.Unlock()
+	return e.guard.space
+}
+
 // Ownership is the data folder's: no other process can read its partitions.
 func (e *Embedded) Ownership() stream.Ownership { return e.folder }
 
@@ -204,6 +228,7 @@ func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 // gives up the folder. Connections end.
 func (e *Embedded) Close() error {
 	e.close.Do(func() {
+		e.guard.close()
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
 		e.err = e.folder.Close()
