@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"misstep/detectors"
 )
@@ -27,14 +26,6 @@ type Config struct {
 	Detect  detectors.Config
 	Log     Log
 	Metrics Metrics
-}
-
-// NATS says how the embedded NATS server runs.
-type NATS struct {
-	Listen string // host:port on loopback; port 0 takes a free one
-	// SyncInterval is how often what was written is forced to disk, 0 after
-	// every write. Power loss, not the end of a process, costs at most this.
-	SyncInterval time.Duration
 }
 
 // HTTP says how the HTTP server runs.
@@ -68,7 +59,7 @@ func LogFormats() []string { return []string{"auto", "console", "json"} }
 func Default() *Config {
 	return &Config{
 		Data:    "./misstep-data",
-		NATS:    NATS{Listen: "127.0.0.1:4222", SyncInterval: time.Second},
+		NATS:    defaultNATS(),
 		HTTP:    HTTP{Listen: "127.0.0.1:4318"},
 		Detect:  detectors.Config{Idle: detectors.DefaultIdle},
 		Log:     Log{Level: "info", Format: "auto"},

@@ -161,7 +161,7 @@ func TestFull(t *testing.T) {
 	no := false
 	want := &Config{
 		Data:   "/var/lib/misstep",
-		NATS:   NATS{Listen: "[::1]:14222"},
+		NATS:   NATS{Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second},
 		HTTP:   HTTP{Listen: "localhost:0"},
 		Shards: 3,
 		Detect: detectors.Config{
@@ -188,9 +188,45 @@ func TestFull(t *testing.T) {
 	}
 }
 
+const external = `
+nats:
+  url: [nats://a.example:4222, "tls://[::1]:4222"]
+  user: detector
+  password_file: /run/secrets/nats
+  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true}
+  stream: STEPS-2
+  subject: "agent.*.support.>"
+  publish_subject: my.steps
+  create: true
+  lease: 90s
+`
+
+func TestExternalNATS(t *testing.T) {
+	c, err := Parse("external", []byte(external))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := NATS{
+		Listen: "127.0.0.1:4222", SyncInterval: time.Second,
+		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
+		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
+		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Lease: 90 * time.Second,
+	}
+	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
+		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)
+	}
+	if err := c.NATS.CheckTogether(true); err == nil || c.NATS.CheckTogether(false) != nil || Default().NATS.CheckTogether(true) != nil {
+		t.Errorf("got %v", err)
+	}
+	c, err = Parse("one", []byte("nats: {url: 'nats://h', token_file: t}\n"))
+	if err != nil || len(c.NATS.URLs) != 1 || c.NATS.TokenFile != "t" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 // TestYAML reads back what YAML writes.
 func TestYAML(t *testing.T) {
-	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile} {
+	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external} {
 		c, err := Parse(name, []byte(src))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -325,6 +361,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(full))
 	f.Add([]byte(hostile))
+	f.Add([]byte(external))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := Parse("f", src)
 		if err != nil {

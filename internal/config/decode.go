@@ -46,13 +46,7 @@ func (d *decoder) root(n node, c *Config) {
 				c.Data = s
 			}
 		}},
-		field{"nats", func(n node) {
-			d.mapping(
-				n,
-				field{"listen", func(n node) { d.listen(n, &c.NATS.Listen) }},
-				field{"sync_interval", func(n node) { d.sync(n, &c.NATS.SyncInterval) }},
-			)
-		}},
+		field{"nats", func(n node) { d.nats(n, &c.NATS) }},
 		field{"http", func(n node) {
 			d.mapping(n, field{"listen", func(n node) { d.listen(n, &c.HTTP.Listen) }})
 		}},

@@ -17,7 +17,7 @@ func (c *Config) YAML() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("data: %s", quote(c.Data))
-	p("nats:\n  listen: %s\n  sync_interval: %s", address(c.NATS.Listen), syncWord(c.NATS.SyncInterval))
+	c.NATS.yaml(p)
 	p("http:\n  listen: %s", address(c.HTTP.Listen))
 	p("idle: %s", short(c.Detect.Idle))
 	p("shards: %d", c.Shards)

@@ -185,3 +185,12 @@ func classifyCode(err error, api *jetstream.APIError) error {
 	}
 	return err
 }
+
+// missing adds to an error about a stream or bucket that is not there how it
+// comes to be.
+func missing(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("%w; `detector topics --for nats` prints the commands that make it, or set nats.create to true", err)
+	}
+	return classify(err)
+}
