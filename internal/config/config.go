@@ -17,6 +17,9 @@ type Config struct {
 	Data string
 	NATS NATS
 	HTTP HTTP
+	// Admin is a second HTTP server, for who looks after the process: profiles
+	// and metrics.
+	Admin HTTP
 	// Shards is the number of state machines that the trajectories are spread
 	// over; 0 means one for each processor. It does not change the output.
 	Shards int
@@ -26,11 +29,6 @@ type Config struct {
 	Detect  detectors.Config
 	Log     Log
 	Metrics Metrics
-}
-
-// HTTP says how the HTTP server runs.
-type HTTP struct {
-	Listen string // host:port on loopback; port 0 takes a free one
 }
 
 // Log says what a command tells of itself on standard error.

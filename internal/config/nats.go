@@ -14,17 +14,25 @@ import (
 // NATS says which NATS server is used: one of the user's when URLs holds any,
 // else an embedded one.
 type NATS struct {
-	Listen string // of the embedded server, host:port on loopback; port 0 takes a free one
+	Listen string // of the embedded server, host:port; port 0 takes a free one
 	// SyncInterval is how often the embedded server forces to disk what was
 	// written, 0 after every write. Power loss, not the end of a process, costs
 	// at most this.
 	SyncInterval time.Duration
+	// MinFree is how many bytes of the disk the embedded server keeps free: with
+	// less, steps are refused.
+	MinFree int64
+	// Steps and Results are the limits of the embedded server's streams.
+	Steps, Results Limits
+
+	// TokenFile holds the token that the embedded server asks of its clients, or
+	// that is given to a server of the user's.
+	TokenFile string
+	TLS       NATSTLS
 
 	URLs         []string // of one server or cluster; the rest counts only with one
 	User         string
 	PasswordFile string
-	TokenFile    string
-	TLS          NATSTLS
 	Stream       string // that holds the steps
 	Subject      string // what of the stream is read; empty: all
 	// PublishSubject is where steps that come over HTTP go; those with a
@@ -35,8 +43,10 @@ type NATS struct {
 	Lease time.Duration
 }
 
-// NATSTLS says how the server's certificate is checked.
+// NATSTLS says what the embedded server proves itself with, and how the
+// certificate of a server of the user's is checked.
 type NATSTLS struct {
+	ServerTLS
 	CAFile             string
 	ServerName         string
 	InsecureSkipVerify bool
@@ -47,7 +57,8 @@ func (n *NATS) External() bool { return len(n.URLs) > 0 }
 
 func defaultNATS() NATS {
 	return NATS{
-		Listen: jetstream.DefaultListen, SyncInterval: time.Second,
+		Listen: jetstream.DefaultListen, SyncInterval: time.Second, MinFree: jetstream.DefaultMinFree,
+		Steps: Limits{MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour}, Results: Limits{MaxBytes: 10 << 30, MaxAge: 30 * 24 * time.Hour},
 		Stream: jetstream.StepsStream, PublishSubject: jetstream.StepsSubject, Lease: jetstream.DefaultLease,
 	}
 }
@@ -61,6 +72,7 @@ func (d *decoder) nats(n node, c *NATS) {
 		}
 	}
 	given := map[string]node{}
+	var cert, key node
 	note := func(name string, set func(node)) field {
 		return field{name, func(n node) {
 			given[name] = n
@@ -71,17 +83,20 @@ func (d *decoder) nats(n node, c *NATS) {
 		n,
 		note("listen", func(n node) { d.listen(n, &c.Listen) }),
 		note("sync_interval", func(n node) { d.sync(n, &c.SyncInterval) }),
+		note("min_free", func(n node) { d.size(n, &c.MinFree, 1<<20, 1<<50, "") }),
+		note("steps", func(n node) { d.limits(n, &c.Steps) }),
+		note("results", func(n node) { d.limits(n, &c.Results) }),
 		field{"url", func(n node) { d.urls(n, &c.URLs) }},
 		note("user", file(&c.User, "a user's name")),
 		note("password_file", file(&c.PasswordFile, "the name of a file that holds the password")),
-		note("token_file", file(&c.TokenFile, "the name of a file that holds the token")),
+		note("token_file", d.tokenFile(&c.TokenFile).set),
 		note("tls", func(n node) {
-			d.mapping(
-				n,
+			d.mapping(n, append(
+				d.certFiles(&c.TLS.ServerTLS, &cert, &key),
 				field{"ca_file", file(&c.TLS.CAFile, "the name of a file that holds certificates in PEM form")},
 				field{"server_name", file(&c.TLS.ServerName, "a name that is in the server's certificate")},
 				field{"insecure_skip_verify", func(n node) { d.boolean(n, &c.TLS.InsecureSkipVerify) }},
-			)
+			)...)
 		}),
 		note("stream", func(n node) { d.checked(n, &c.Stream, "a stream's name, such as AGENT_STEPS", jetstream.CheckStream) }),
 		note("subject", func(n node) {
@@ -100,6 +115,10 @@ func (d *decoder) nats(n node, c *NATS) {
 			d.fail(n, "secrets are read from files alone; write it to a file and name that as token_file")
 		}},
 	)
+	d.together(c.TLS.ServerTLS, cert, key)
+	if !c.External() {
+		d.exposed(given["listen"], c.Listen, c.TokenFile)
+	}
 	d.natsTogether(n, c, given)
 }
 
@@ -110,14 +129,13 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 	}
 	if !c.External() {
 		def := defaultNATS()
-		def.Listen, def.SyncInterval = c.Listen, c.SyncInterval
+		def.TLS.ServerTLS = c.TLS.ServerTLS
 		for _, f := range []struct {
 			name string
 			same bool
 		}{
 			{"user", c.User == ""},
 			{"password_file", c.PasswordFile == ""},
-			{"token_file", c.TokenFile == ""},
 			{"tls", c.TLS == def.TLS},
 			{"stream", c.Stream == def.Stream},
 			{"subject", c.Subject == ""},
@@ -131,10 +149,13 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 		}
 		return
 	}
-	for _, name := range []string{"listen", "sync_interval"} {
+	for _, name := range []string{"listen", "sync_interval", "min_free", "steps", "results"} {
 		if at, ok := given[name]; ok {
 			d.fail(at, "this is for the embedded NATS server, which is not started when nats.url names one; remove this, or nats.url")
 		}
+	}
+	if c.TLS.CertFile != "" {
+		d.fail(given["tls"], "cert_file and key_file are for the embedded NATS server, which is not started when nats.url names one; remove them, or nats.url")
 	}
 	switch {
 	case c.TokenFile != "" && c.User != "":
@@ -184,7 +205,14 @@ func (d *decoder) checked(n node, p *string, want string, check func(string) err
 func (n *NATS) yaml(p func(format string, args ...any)) {
 	p("nats:")
 	if !n.External() {
-		p("  listen: %s\n  sync_interval: %s\n  url: []", address(n.Listen), syncWord(n.SyncInterval))
+		p("  listen: %s\n  sync_interval: %s\n  min_free: %s", address(n.Listen), syncWord(n.SyncInterval), FormatSize(n.MinFree))
+		n.Steps.yaml("steps", p)
+		n.Results.yaml("results", p)
+		if n.TokenFile != "" {
+			p("  token_file: %s", quote(n.TokenFile))
+		}
+		n.TLS.ServerTLS.yaml(p)
+		p("  url: []")
 	} else {
 		urls := slices.Clone(n.URLs)
 		for i, u := range urls {

@@ -18,7 +18,8 @@ func (c *Config) YAML() string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("data: %s", quote(c.Data))
 	c.NATS.yaml(p)
-	p("http:\n  listen: %s", address(c.HTTP.Listen))
+	c.HTTP.yaml("http", p)
+	c.Admin.yaml("admin", p)
 	p("idle: %s", short(c.Detect.Idle))
 	p("shards: %d", c.Shards)
 	p("detectors:")
