@@ -171,7 +171,7 @@ func TestFull(t *testing.T) {
 	}
 	no := false
 	want := &Config{
-		Data:   "/var/lib/misstep",
+		Data: "/var/lib/misstep",
 		NATS: NATS{
 			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second,
 			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
