@@ -1,6 +1,9 @@
 package jetstream
 
 import (
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -28,14 +31,20 @@ const (
 	MaxPayload = 2 << 20
 
 	readyTimeout = 10 * time.Second
+	tlsTimeout   = 5 * time.Second // of a handshake
 )
 
 // EmbeddedOptions say how the embedded server runs. Dir is required.
 type EmbeddedOptions struct {
 	Dir string // data folder
-	// Listen is a loopback address, host:port; empty is DefaultListen, port 0
-	// a free one.
+	// Listen is an address, host:port; empty is DefaultListen, port 0 a free one.
+	// One that other machines reach needs Auth.
 	Listen string
+	// Auth reports whether a client gave the right token; nil asks for none. It
+	// is called by many goroutines.
+	Auth func(token string) bool
+	// TLS is what the server proves itself with; nil: it speaks in clear text.
+	TLS *tls.Config
 	// SyncInterval is the time between fsyncs, 0 is DefaultSyncInterval.
 	SyncInterval time.Duration
 	// SyncAlways has every message synced before it is acknowledged.
@@ -70,6 +79,7 @@ func (e *AddrInUseError) Error() string {
 type Embedded struct {
 	opts   EmbeddedOptions
 	folder *stream.Folder
+	own    string // token of connections within the process
 	server *server.Server
 	guard  *guard
 	close  sync.Once
@@ -86,7 +96,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if opts.SyncInterval == 0 {
 		opts.SyncInterval = DefaultSyncInterval
 	}
-	host, port, err := loopback(opts.Listen)
+	host, port, err := listenAddr(opts.Listen, opts.Auth != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +107,12 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 		return nil, err
 	}
 	log := &serverLog{log: opts.Logger}
-	srv, err := startServer(opts, host, port, log)
+	own := rand.Text()
+	srv, err := startServer(opts, host, port, own, log)
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	e := &Embedded{opts: opts, folder: folder, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
+	e := &Embedded{opts: opts, folder: folder, own: own, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
 	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
@@ -111,7 +122,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	return e, nil
 }
 
-func startServer(opts EmbeddedOptions, host string, port int, log *serverLog) (*server.Server, error) {
+func startServer(opts EmbeddedOptions, host string, port int, own string, log *serverLog) (*server.Server, error) {
 	if opts.MaxStore == 0 {
 		// The server's own default is less after each restart, the more it holds.
 		opts.MaxStore = math.MaxInt64 / 4
@@ -122,7 +133,7 @@ func startServer(opts EmbeddedOptions, host string, port int, log *serverLog) (*
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	srv, err := server.NewServer(&server.Options{
+	so := &server.Options{
 		ServerName:             "misstep",
 		Host:                   host,
 		Port:                   port,
@@ -134,7 +145,13 @@ func startServer(opts EmbeddedOptions, host string, port int, log *serverLog) (*
 		SyncAlways:             opts.SyncAlways,
 		MaxPayload:             MaxPayload,
 		DisableJetStreamBanner: true,
-	})
+		TLSConfig:              opts.TLS,
+		TLSTimeout:             tlsTimeout.Seconds(),
+	}
+	if opts.Auth != nil {
+		so.CustomClientAuthentication = auth{opts.Auth, own}
+	}
+	srv, err := server.NewServer(so)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
@@ -161,8 +178,21 @@ func startServer(opts EmbeddedOptions, host string, port int, log *serverLog) (*
 	return srv, nil
 }
 
-// loopback takes an address apart and refuses one that others can reach.
-func loopback(listen string) (host string, port int, err error) {
+// auth asks clients for a token.
+type auth struct {
+	is  func(token string) bool
+	own string
+}
+
+// Check implements server.Authentication.
+func (a auth) Check(c server.ClientAuthentication) bool {
+	token := c.GetOpts().Token
+	return a.is(token) || subtle.ConstantTimeCompare([]byte(token), []byte(a.own)) == 1
+}
+
+// listenAddr takes an address apart and refuses one that others can reach
+// without being asked who they are.
+func listenAddr(listen string, authenticated bool) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", 0, fmt.Errorf("listen address %q: want host:port, such as %s: %w", listen, DefaultListen, err)
@@ -171,8 +201,8 @@ func loopback(listen string) (host string, port int, err error) {
 	if err != nil || port < 0 || port > 65535 {
 		return "", 0, fmt.Errorf("listen address %q: %q is no port, want 0 to 65535", listen, text)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", 0, fmt.Errorf("listen address %q can be reached from other machines, and the embedded server knows no authentication: use a loopback address such as %s, or run a NATS server of your own and connect to that", listen, DefaultListen)
+	if ip := net.ParseIP(host); !authenticated && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", 0, fmt.Errorf("listen address %q can be reached from other machines, and clients are asked for no token: set one, or use a loopback address such as %s", listen, DefaultListen)
 	}
 	return host, port, nil
 }
@@ -193,8 +223,19 @@ func free(host string, port int) error {
 // Addr is where the server takes connections from outside.
 func (e *Embedded) Addr() string { return e.server.Addr().String() }
 
-// URL is the same for a client.
-func (e *Embedded) URL() string { return "nats://" + e.Addr() }
+// URL is the same for a client on this machine; a token is not in it.
+func (e *Embedded) URL() string {
+	addr := e.Addr()
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			addr = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	if e.opts.TLS != nil {
+		return "tls://" + addr
+	}
+	return "nats://" + addr
+}
 
 // Space says how much room there is, and whether steps are taken.
 func (e *Embedded) Space() Space {
@@ -210,7 +251,7 @@ func (e *Embedded) Ownership() stream.Ownership { return e.folder }
 // shows in the server's monitoring.
 func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 	log := e.opts.Logger
-	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Name(name), nats.MaxReconnects(-1),
+	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Token(e.own), nats.Name(name), nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			ev := log.Warn().Err(err).Str("connection", name)
 			if sub != nil {
