@@ -28,8 +28,8 @@ type broker struct {
 }
 
 // openBroker starts the server on the data folder and opens its streams.
-func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*broker, error) {
-	server, err := jetstream.StartEmbedded(embedded(c, log))
+func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
+	server, err := jetstream.StartEmbedded(embedded(c, s, log))
 	var port *jetstream.AddrInUseError
 	var folder *stream.FolderInUseError
 	switch {
@@ -41,21 +41,21 @@ func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*bro
 		return nil, err
 	}
 	b := &broker{server: server, ownership: server.Ownership()}
-	if err := b.open(ctx, log); err != nil {
+	if err := b.open(ctx, c, log); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
-func embedded(c *config.Config, log zerolog.Logger) jetstream.EmbeddedOptions {
+func embedded(c *config.Config, s *secrets, log zerolog.Logger) jetstream.EmbeddedOptions {
 	return jetstream.EmbeddedOptions{
-		Dir: c.Data, Listen: c.NATS.Listen,
+		Dir: c.Data, Listen: c.NATS.Listen, Auth: s.nats, TLS: s.natsTLS, MinFree: c.NATS.MinFree,
 		SyncInterval: c.NATS.SyncInterval, SyncAlways: c.NATS.SyncInterval == 0,
 		Logger: log.With().Str("from", "nats-server").Logger(),
 	}
 }
 
-func (b *broker) open(ctx context.Context, log zerolog.Logger) (err error) {
+func (b *broker) open(ctx context.Context, c *config.Config, log zerolog.Logger) (err error) {
 	if b.read, err = b.server.Connect("misstep engine"); err != nil {
 		return err
 	}
@@ -65,11 +65,22 @@ func (b *broker) open(ctx context.Context, log zerolog.Logger) (err error) {
 	if b.js, err = natsjs.New(b.read); err != nil {
 		return fmt.Errorf("JetStream: %w", err)
 	}
-	if err := jetstream.EnsureSteps(ctx, b.read, jetstream.Limits{}); err != nil {
+	steps := jetstream.Limits{MaxAge: c.NATS.Steps.MaxAge, MaxBytes: c.NATS.Steps.MaxBytes}
+	results := jetstream.Limits{MaxAge: c.NATS.Results.MaxAge, MaxBytes: c.NATS.Results.MaxBytes}
+	if err := jetstream.EnsureSteps(ctx, b.read, steps); err != nil {
 		return err
 	}
-	if err := jetstream.EnsureResults(ctx, b.read, jetstream.Limits{}); err != nil {
+	if err := jetstream.EnsureResults(ctx, b.read, results); err != nil {
 		return err
+	}
+	for name, l := range map[string]jetstream.Limits{jetstream.StepsStream: steps, jetstream.ResultsStream: results} {
+		changed, err := jetstream.ApplyLimits(ctx, b.read, name, l)
+		if err != nil {
+			return err
+		}
+		if changed {
+			log.Info().Str("stream", name).Int64("max_bytes", l.MaxBytes).Stringer("max_age", l.MaxAge).Msg("the stream has other limits now; 0 bounds nothing")
+		}
 	}
 	if b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{}); err != nil {
 		return err
@@ -101,8 +112,17 @@ func (b *broker) end(ctx context.Context) (int64, error) {
 	return int64(state.LastSeq), nil
 }
 
+// space says how much room the disk has.
+func (b *broker) space() jetstream.Space { return b.server.Space() }
+
+// degraded says why steps are refused; nil: they are taken.
+func (b *broker) degraded() error { return b.server.Space().Error }
+
 // Publish implements httpd.Publisher.
 func (b *broker) Publish(ctx context.Context, messages []httpd.Message) error {
+	if err := b.degraded(); err != nil {
+		return fmt.Errorf("%w: %w", httpd.ErrFull, err) // the server would say so later, or not at all
+	}
 	out := make([]jetstream.StepMessage, len(messages))
 	for i, m := range messages {
 		out[i] = jetstream.StepMessage{Workflow: m.Workflow, Value: m.Data}

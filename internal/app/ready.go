@@ -38,6 +38,7 @@ func (a *app) lag() (int64, bool) {
 // readiness says whether a step that comes in now is judged now.
 type readiness struct {
 	engine   func() error
+	degraded func() error // why steps are refused; nil: they never are
 	lag      func() (int64, bool)
 	caughtUp atomic.Bool // the engine reached the end of the log once
 }
@@ -47,6 +48,11 @@ type readiness struct {
 func (r *readiness) check() error {
 	if err := r.engine(); err != nil {
 		return err
+	}
+	if r.degraded != nil {
+		if err := r.degraded(); err != nil {
+			return fmt.Errorf("steps are refused: %w", err)
+		}
 	}
 	if r.caughtUp.Load() {
 		return nil
