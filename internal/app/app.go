@@ -1,4 +1,4 @@
-// Package app runs the detector: it puts the embedded NATS server, the engine
+// Package app runs the detector: it puts the NATS server, the engine
 // with the detect program, the sinks and the HTTP server together, and takes
 // them apart again.
 package app
@@ -16,12 +16,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"misstep/detectors"
-	"misstep/event"
 	"misstep/internal/config"
-	"misstep/internal/detect"
 	"misstep/internal/httpd"
 	"misstep/sinks"
-	"misstep/stream"
 )
 
 // Options say what runs. Config, Out and Getenv are required.
@@ -38,8 +35,11 @@ type Options struct {
 type Running struct {
 	HTTP    string // host:port
 	NATS    string // URL
-	Data    string
+	Data    string // empty with a NATS server of the user's
+	Stream  string // that holds the steps
 	Ruleset string
+
+	subject string // of steps
 }
 
 // The time that a stop may take in all, and its parts.
@@ -77,8 +77,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	a := &app{opts: o, rules: rules, broker: broker, log: newDrained(broker.log), registry: prometheus.NewRegistry()}
-	if err := a.build(); err != nil {
+	a := &app{opts: o, rules: rules, broker: broker, registry: prometheus.NewRegistry()}
+	if err := a.build(ctx); err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	defer a.closeSinks(stopCtx)
@@ -90,15 +90,14 @@ type app struct {
 	opts      Options
 	rules     *detectors.Ruleset
 	broker    *broker
-	log       *drained
 	registry  *prometheus.Registry
-	engine    *stream.Engine[event.Step]
+	terms     terms
 	followers *followers
 	http      *httpd.Server
 	readiness readiness
 }
 
-func (a *app) build() error {
+func (a *app) build(ctx context.Context) error {
 	c := a.opts.Config
 	var names []string
 	for _, d := range a.rules.Detectors() {
@@ -116,17 +115,12 @@ func (a *app) build() error {
 	if err != nil {
 		return err
 	}
-	program := detect.NewProgram(a.rules, a.log.Source(), a.log.Partition())
-	a.engine, err = stream.New(stream.Options[event.Step]{
-		Program: program, Log: a.log, Results: a.broker.results, Ownership: a.broker.ownership,
-		Shards: c.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },
-	})
-	if err != nil {
+	if err := a.begin(ctx); err != nil {
 		return err
 	}
-	a.readiness.engine, a.readiness.lag = a.engine.Ready, a.lag
+	a.readiness.engine, a.readiness.lag = a.ready, a.lag
 	metrics := newEngineMetrics(a.rules.Hash())
-	metrics.engine, metrics.program = a.engine.Stats, program.Stats
+	metrics.engine, metrics.program = a.terms.stats, a.terms.counts
 	metrics.lag = a.lag
 	metrics.skipped = func() map[string]int64 { return a.followers.skipped() }
 	for _, m := range []prometheus.Collector{
@@ -135,6 +129,9 @@ func (a *app) build() error {
 		if err := a.registry.Register(m); err != nil {
 			return fmt.Errorf("metrics: %w", err)
 		}
+	}
+	if err := a.broker.gaps.register(a.registry); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	// Last, since it starts a goroutine.
 	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, sinks.TerminalOptionsFor(a.opts.Out, a.opts.Getenv)), a.opts.Log)
@@ -145,13 +142,16 @@ func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
 	engineCtx, stopEngineNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngineNow()
 	engineDone, httpDone := make(chan error, 1), make(chan error, 1)
-	go func() { engineDone <- a.engine.Run(engineCtx) }()
+	go func() { engineDone <- a.work(engineCtx) }()
 	go func() { httpDone <- a.http.Serve(ln) }()
-	r := Running{HTTP: ln.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash()}
+	r := Running{HTTP: ln.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
+	if a.broker.server == nil {
+		r.Data = ""
+	}
 	if a.opts.Banner != nil {
 		banner(a.opts.Banner, r)
 	} else {
-		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("data", r.Data).Str("ruleset", r.Ruleset).Msg("started")
+		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("data", r.Data).Str("stream", r.Stream).Str("ruleset", r.Ruleset).Msg("started")
 	}
 	if a.opts.Started != nil {
 		a.opts.Started(r)
@@ -203,11 +203,14 @@ func (a *app) within(ctx context.Context, most time.Duration, otherwise string, 
 
 // drain lets the engine apply all that is in the log, and waits for that.
 func (a *app) drain(ctx context.Context, engineDone chan error) error {
+	if a.standingBy() != nil {
+		return nil // nothing was taken in here
+	}
 	end, err := a.broker.end(ctx)
 	if err != nil {
 		return err
 	}
-	a.log.endAt(end)
+	a.terms.get().log.endAt(end)
 	select {
 	case err := <-engineDone:
 		engineDone <- err
@@ -223,11 +226,15 @@ func (a *app) closeSinks(ctx context.Context) {
 
 // banner tells a person where things are, and what to try.
 func banner(w io.Writer, r Running) {
-	fmt.Fprintf(w, `misstep is up: ruleset %s, data in %s
+	where := "data in " + r.Data
+	if r.Data == "" {
+		where = "steps in the stream " + r.Stream
+	}
+	fmt.Fprintf(w, `misstep is up: ruleset %s, %s
   HTTP  http://%s (POST /v1/steps, /metrics, /readyz)
-  NATS  %s (steps to agent.steps, failures from agent.failures.>)
+  NATS  %s (steps to %s, failures from agent.failures.>)
   try   curl -sS http://%s/v1/steps -H 'content-type: application/json' -d '%s'
-`, r.Ruleset, r.Data, r.HTTP, r.NATS, r.HTTP, trySteps)
+`, r.Ruleset, where, r.HTTP, r.NATS, r.subject, r.HTTP, trySteps)
 }
 
 // trySteps is the shortest story with a failure: a tool that is not there.

@@ -112,6 +112,19 @@ func (l *Log) Partition() int32 { return 0 }
 // Identity tells the stream from others that had its name: when it was made.
 func (l *Log) Identity() string { return identity(l.made) }
 
+// StreamIdentity is the Identity of a log of the stream that has the name now.
+func StreamIdentity(ctx context.Context, nc *nats.Conn, name string) (string, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return "", fmt.Errorf("stream %s: %w", name, err)
+	}
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("stream %s: %w", name, classify(err))
+	}
+	return identity(s.CachedInfo().Created), nil
+}
+
 func identity(made time.Time) string { return made.UTC().Format(time.RFC3339Nano) }
 
 // Read fills dst with the next records.
