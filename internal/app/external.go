@@ -65,6 +65,9 @@ func (b *broker) lease(ctx context.Context) (err error) {
 		Identity: func(ctx context.Context) (string, error) {
 			return jetstream.StreamIdentity(ctx, b.own, b.config.Stream)
 		},
+		OnStanding: func(holder string) {
+			b.logger.Info().Str("owner", holder).Msg("standing by: another process owns the log of steps")
+		},
 		OnError: func(err error) { b.logger.Warn().Err(err).Msg("lease of the log of steps") },
 	})
 	b.ownership = b.leases

@@ -198,11 +198,11 @@ var ErrOtherStream = errors.New("stream is not the one that was read before")
 
 // attach makes a consumer that begins at l.next.
 func (l *Log) attach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
+	ctx, stop := answered(ctx, l.nc, answerTimeout)
+	defer stop()
 	s, err := l.js.Stream(ctx, l.opts.Stream)
 	if err != nil {
-		return classify(err)
+		return classify(why(ctx, err))
 	}
 	info := s.CachedInfo()
 	if !info.Created.Equal(l.made) {
@@ -230,7 +230,7 @@ func (l *Log) attach(ctx context.Context) error {
 		Replicas:          1,
 	})
 	if err != nil {
-		return classify(err)
+		return classify(why(ctx, err))
 	}
 	// Two requests' messages and what the server says besides: so the channel
 	// is never full, which would lose messages.
