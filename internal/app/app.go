@@ -1,4 +1,4 @@
-// Package app runs the detector: it puts the embedded NATS server, the engine
+// Package app runs the detector: it puts the NATS server, the engine
 // with the detect program, the sinks and the HTTP server together, and takes
 // them apart again.
 package app
@@ -16,12 +16,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"misstep/detectors"
-	"misstep/event"
 	"misstep/internal/config"
-	"misstep/internal/detect"
 	"misstep/internal/httpd"
 	"misstep/sinks"
-	"misstep/stream"
 )
 
 // Options say what runs. Config, Out and Getenv are required.
@@ -44,8 +41,11 @@ type Running struct {
 	HTTP    string // host:port
 	NATS    string // URL
 	Admin   string // host:port, empty when there is none
-	Data    string
+	Data    string // empty with a NATS server of the user's
+	Stream  string // that holds the steps
 	Ruleset string
+
+	subject string // of steps
 }
 
 // The time that a stop may take in all, and its parts.
@@ -90,8 +90,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	a := &app{opts: o, rules: rules, secrets: secrets, broker: broker, log: newDrained(broker.log), registry: prometheus.NewRegistry()}
-	if err := a.build(); err != nil {
+	a := &app{opts: o, rules: rules, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
+	if err := a.build(ctx); err != nil {
 		return errors.Join(err, servers.close())
 	}
 	defer a.closeSinks(stopCtx)
@@ -105,16 +105,15 @@ type app struct {
 	secrets   *secrets
 	reloader  *reloader
 	broker    *broker
-	log       *drained
 	registry  *prometheus.Registry
-	engine    *stream.Engine[event.Step]
+	terms     terms
 	followers *followers
 	http      *httpd.Server
 	admin     *httpd.Admin // nil: there is none
 	readiness readiness
 }
 
-func (a *app) build() error {
+func (a *app) build(ctx context.Context) error {
 	c := a.opts.Config
 	var names []string
 	for _, d := range a.rules.Detectors() {
@@ -146,18 +145,13 @@ func (a *app) build() error {
 	if err := a.reloader.register(a.registry); err != nil {
 		return err
 	}
-	program := detect.NewProgram(a.rules, a.log.Source(), a.log.Partition())
-	a.engine, err = stream.New(stream.Options[event.Step]{
-		Program: program, Log: a.log, Results: a.broker.results, Ownership: a.broker.ownership,
-		Shards: c.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },
-	})
-	if err != nil {
+	if err := a.begin(ctx); err != nil {
 		return err
 	}
-	a.readiness.engine, a.readiness.lag, a.readiness.degraded = a.engine.Ready, a.lag, a.broker.degraded
+	a.readiness.engine, a.readiness.lag, a.readiness.degraded = a.ready, a.lag, a.broker.degraded
 	metrics := newEngineMetrics(a.reloader.ruleset)
 	metrics.space = a.broker.space
-	metrics.engine, metrics.program = a.engine.Stats, program.Stats
+	metrics.engine, metrics.program = a.terms.stats, a.terms.counts
 	metrics.lag = a.lag
 	metrics.skipped = func() map[string]int64 { return a.followers.skipped() }
 	for _, m := range []prometheus.Collector{
@@ -166,6 +160,9 @@ func (a *app) build() error {
 		if err := a.registry.Register(m); err != nil {
 			return fmt.Errorf("metrics: %w", err)
 		}
+	}
+	if err := a.broker.gaps.register(a.registry); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	// Last, since it starts a goroutine.
 	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, sinks.TerminalOptionsFor(a.opts.Out, a.opts.Getenv)), a.opts.Log)
@@ -176,9 +173,12 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	engineCtx, stopEngineNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngineNow()
 	engineDone, httpDone, adminDone, reloadDone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan struct{})
-	go func() { engineDone <- a.engine.Run(engineCtx) }()
+	go func() { engineDone <- a.work(engineCtx) }()
 	go func() { httpDone <- a.http.Serve(servers.http) }()
-	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash()}
+	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
+	if a.broker.server == nil {
+		r.Data = ""
+	}
 	if a.admin != nil {
 		r.Admin = servers.admin.Addr().String()
 		go func() { adminDone <- a.admin.Serve(servers.admin) }()
@@ -192,7 +192,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	if a.opts.Banner != nil {
 		banner(a.opts.Banner, r, &a.opts.Config.HTTP)
 	} else {
-		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("admin", r.Admin).Str("data", r.Data).Str("ruleset", r.Ruleset).Msg("started")
+		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("admin", r.Admin).Str("data", r.Data).Str("stream", r.Stream).Str("ruleset", r.Ruleset).Msg("started")
 	}
 	if a.opts.Started != nil {
 		a.opts.Started(r)
@@ -257,11 +257,14 @@ func (a *app) within(ctx context.Context, most time.Duration, otherwise string, 
 
 // drain lets the engine apply all that is in the log, and waits for that.
 func (a *app) drain(ctx context.Context, engineDone chan error) error {
+	if a.standingBy() != nil {
+		return nil // nothing was taken in here
+	}
 	end, err := a.broker.end(ctx)
 	if err != nil {
 		return err
 	}
-	a.log.endAt(end)
+	a.terms.get().log.endAt(end)
 	select {
 	case err := <-engineDone:
 		engineDone <- err

@@ -19,11 +19,15 @@ func banner(w io.Writer, r Running, c *config.HTTP) {
 	if c.TokenFile != "" {
 		auth = fmt.Sprintf(` -H "authorization: Bearer $(cat '%s')"`, c.TokenFile)
 	}
-	fmt.Fprintf(w, "misstep is up: ruleset %s, data in %s\n  HTTP  %s (POST /v1/steps, /metrics, /readyz)\n", r.Ruleset, r.Data, url)
+	where := "data in " + r.Data
+	if r.Data == "" {
+		where = "steps in the stream " + r.Stream
+	}
+	fmt.Fprintf(w, "misstep is up: ruleset %s, %s\n  HTTP  %s (POST /v1/steps, /metrics, /readyz)\n", r.Ruleset, where, url)
 	if r.Admin != "" {
 		fmt.Fprintf(w, "  admin %s (/debug/pprof/, /metrics)\n", reachable(r.Admin))
 	}
-	fmt.Fprintf(w, "  NATS  %s (steps to agent.steps, failures from agent.failures.>)\n", r.NATS)
+	fmt.Fprintf(w, "  NATS  %s (steps to %s, failures from agent.failures.>)\n", r.NATS, r.subject)
 	fmt.Fprintf(w, "  try   curl -sS %s/v1/steps -H 'content-type: application/json'%s -d '%s'\n", url, auth, trySteps)
 }
 

@@ -14,11 +14,20 @@ const askEnd = 2 * time.Second
 // position is the offset of the last record applied; before the first it is
 // before every record.
 func (a *app) position() int64 {
-	offset, ok := a.engine.Position()
+	offset, ok := a.terms.get().engine.Position()
 	if !ok {
 		return 0 // offsets begin at 1
 	}
 	return offset
+}
+
+// ready gives nil when this process owns the log and its outputs reach the
+// results log.
+func (a *app) ready() error {
+	if err := a.standingBy(); err != nil {
+		return err
+	}
+	return a.terms.get().engine.Ready()
 }
 
 // lag is how many records were not applied yet; false when the log does not

@@ -232,9 +232,6 @@ func TestExternalNATS(t *testing.T) {
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
 		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)
 	}
-	if err := c.NATS.CheckTogether(true); err == nil || c.NATS.CheckTogether(false) != nil || Default().NATS.CheckTogether(true) != nil {
-		t.Errorf("got %v", err)
-	}
 	c, err = Parse("one", []byte("nats: {url: 'nats://h', token_file: t}\n"))
 	if err != nil || len(c.NATS.URLs) != 1 || c.NATS.TokenFile != "t" {
 		t.Errorf("got %+v, %v", c, err)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -241,11 +240,5 @@ func (n *NATS) yaml(p func(format string, args ...any)) {
 	p("  publish_subject: %s\n  create: %t\n  lease: %s", quote(n.PublishSubject), n.Create, short(n.Lease))
 }
 
-// CheckTogether says what is wrong with the settings after flags were set over
-// them: listen tells that the address of the embedded server was asked for.
-func (n *NATS) CheckTogether(listen bool) error {
-	if listen && n.External() {
-		return fmt.Errorf("the address of the embedded NATS server is given, and the URL of another server as well (%s), with which none is started; remove one of the two", strings.Join(n.URLs, ", "))
-	}
-	return nil
-}
+// CheckNATSURL says what is wrong with the URL of a NATS server.
+func CheckNATSURL(s string) error { return jetstream.CheckURL(s) }

@@ -328,3 +328,33 @@ func majorMinor(v string) (out [2]int) {
 	}
 	return out
 }
+
+// answered gives a context for one request: it ends after a time, and when the
+// connection breaks, since an answer that was on its way then never comes. stop
+// releases it.
+func answered(ctx context.Context, nc *nats.Conn, timeout time.Duration) (_ context.Context, stop func()) {
+	ctx, cancelTimeout := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithCancelCause(ctx)
+	down := nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	go func() {
+		select {
+		case <-down:
+			cancel(fmt.Errorf("%w: connection was lost while an answer was due", ErrUnavailable))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		cancelTimeout()
+		nc.RemoveStatusListener(down)
+	}
+}
+
+// why gives the reason for which a context of answered ended, when err is its
+// echo.
+func why(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && errors.Is(cause, ErrUnavailable) {
+		return cause
+	}
+	return err
+}

@@ -36,6 +36,9 @@ type LeaseOptions struct {
 	// Identity tells the log that is owned from others that had its name. It
 	// is kept with the lease. nil: there is no such thing.
 	Identity func(ctx context.Context) (string, error)
+	// OnStanding is told for whom Acquire waits, and each time that changes. It
+	// is called within Acquire.
+	OnStanding func(holder string)
 	// OnError is told why a lease cannot be had or renewed for now; it is tried
 	// again. It may be called by any goroutine.
 	OnError func(err error)
@@ -147,8 +150,10 @@ func (l *Leases) Acquire(ctx context.Context, source string, partition int32) (s
 				l.report(fmt.Errorf("take lease %s: %w", key, err))
 			}
 		}
-		if !since.IsZero() {
-			l.standing.Store(&body.Name)
+		if name := body.Name; !since.IsZero() && body.Owner != "" {
+			if before := l.standing.Swap(&name); *before != name && l.opts.OnStanding != nil {
+				l.opts.OnStanding(name)
+			}
 		}
 		if err := wait(ctx, l.pause(since, body, over), changed); err != nil {
 			return nil, err

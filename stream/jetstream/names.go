@@ -36,7 +36,7 @@ const (
 // resultSubjects are what ResultsStream takes.
 var resultSubjects = [...]string{
 	"agent.failures.>", "agent.directives.>", "agent.tasks", "agent.slis.>", "agent.budgets.>", "agent.verdicts.>", "agent.incidents.>",
-	"agent.deadletter", "agent.gaps", fencePrefix + ">",
+	"agent.deadletter", GapsSubject, fencePrefix + ">",
 }
 
 // Errors that callers tell apart. Test for them with errors.Is.
@@ -113,11 +113,13 @@ func subjectOf(o *stream.Output) (string, error) {
 }
 
 // StepSubject gives the subject for steps of a workflow, empty for none.
-func StepSubject(workflow string) string {
+func StepSubject(workflow string) string { return workflowSubject(StepsSubject, workflow) }
+
+func workflowSubject(subject, workflow string) string {
 	if workflow == "" {
-		return StepsSubject
+		return subject
 	}
-	return StepsSubject + "." + SubjectToken(workflow)
+	return subject + "." + SubjectToken(workflow)
 }
 
 func fenceSubject(source string, partition int32) string {
