@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +35,13 @@ With --nats-url, or nats.url in the configuration, it uses that NATS server
 instead and keeps everything there. Of several that do, one works and the
 others stand by; /readyz says which.
 
-Interrupt it to stop; it finishes what it was doing.`,
+With -c, SIGHUP has the file read again, and the files with secrets that it
+names: other rules, thresholds, tools and prices are in force from there on,
+other settings wait for a restart and are named in the log. A file with a
+mistake changes nothing.
+
+Interrupt it to stop, or send SIGTERM; it finishes what it was doing. A second
+time ends it at once.`,
 		Example: `  detector run
   detector run -c misstep.yaml
   detector run --http 127.0.0.1:14318 --nats 127.0.0.1:14222 --data /tmp/misstep
@@ -50,6 +58,12 @@ Interrupt it to stop; it finishes what it was doing.`,
 				Out:    cmd.OutOrStdout(),
 				Getenv: os.Getenv,
 				Log:    app.NewLog(stderr, c.Log, os.Getenv),
+			}
+			if s.config != "" {
+				hangUps := make(chan os.Signal, 1)
+				signal.Notify(hangUps, syscall.SIGHUP)
+				defer signal.Stop(hangUps)
+				o.Reload, o.Load = hangUps, s.load
 			}
 			if c.Log.Format != "json" {
 				o.Banner = stderr
@@ -109,6 +123,9 @@ func (s *settings) load() (*config.Config, error) {
 			return nil, fmt.Errorf("--log-level: found %q; give one of %s", s.level, strings.Join(config.LogLevels(), ", "))
 		}
 		c.Log.Level = s.level
+	}
+	if err := c.CheckAccess(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

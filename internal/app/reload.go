@@ -82,7 +82,9 @@ func (r *reloader) run(ctx context.Context, asked <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-asked:
-			r.reload(ctx)
+			if ctx.Err() == nil {
+				r.reload(ctx)
+			}
 		}
 	}
 }
@@ -94,7 +96,6 @@ func (r *reloader) reload(ctx context.Context) {
 	err := r.try(ctx)
 	switch {
 	case err == nil:
-		r.succeeded()
 	case ctx.Err() != nil:
 		// It stops, so there is nothing to keep in force.
 	default:
@@ -124,10 +125,12 @@ func (r *reloader) try(ctx context.Context) error {
 		r.log.Warn().Strs("settings", settings).Msg("these settings changed and wait for a restart")
 	}
 	if rules.Hash() == r.hash {
+		r.succeeded()
 		r.log.Info().Str("ruleset", r.hash).Msg("reloaded; the ruleset is the same")
 		return nil
 	}
 	if r.apply == nil {
+		r.succeeded()
 		r.log.Warn().Str("old", r.hash).Str("new", rules.Hash()).Msg("the ruleset changed and waits for a restart")
 		return nil
 	}
@@ -135,10 +138,12 @@ func (r *reloader) try(ctx context.Context) error {
 		return fmt.Errorf("put the ruleset %s in force: %w", rules.Hash(), err)
 	}
 	changed, _ := r.rules.Diff(c)
-	r.log.Info().Str("old", r.hash).Str("new", rules.Hash()).Strs("settings", changed).Msg("reloaded; another ruleset is in force")
-	r.rules = c
+	old := r.hash
 	r.mu.Lock()
 	r.hash = rules.Hash()
 	r.mu.Unlock()
+	r.rules = c
+	r.succeeded() // before it is told, so that who reads that finds it so
+	r.log.Info().Str("old", old).Str("new", r.hash).Strs("settings", changed).Msg("reloaded; another ruleset is in force")
 	return nil
 }
