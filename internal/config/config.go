@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"misstep/detectors"
 )
@@ -18,6 +17,9 @@ type Config struct {
 	Data string
 	NATS NATS
 	HTTP HTTP
+	// Admin is a second HTTP server, for who looks after the process: profiles
+	// and metrics.
+	Admin HTTP
 	// Shards is the number of state machines that the trajectories are spread
 	// over; 0 means one for each processor. It does not change the output.
 	Shards int
@@ -27,19 +29,6 @@ type Config struct {
 	Detect  detectors.Config
 	Log     Log
 	Metrics Metrics
-}
-
-// NATS says how the embedded NATS server runs.
-type NATS struct {
-	Listen string // host:port on loopback; port 0 takes a free one
-	// SyncInterval is how often what was written is forced to disk, 0 after
-	// every write. Power loss, not the end of a process, costs at most this.
-	SyncInterval time.Duration
-}
-
-// HTTP says how the HTTP server runs.
-type HTTP struct {
-	Listen string // host:port on loopback; port 0 takes a free one
 }
 
 // Log says what a command tells of itself on standard error.
@@ -68,7 +57,7 @@ func LogFormats() []string { return []string{"auto", "console", "json"} }
 func Default() *Config {
 	return &Config{
 		Data: "./misstep-data",
-		NATS: NATS{Listen: "127.0.0.1:4222", SyncInterval: time.Second},
+		NATS: defaultNATS(),
 		HTTP: HTTP{Listen: "127.0.0.1:4318"},
 		Detect: detectors.Config{
 			Idle: detectors.DefaultIdle, Retain: detectors.DefaultRetain, Budgets: detectors.Budgets{RunawaySteps: detectors.DefaultRunawaySteps},

@@ -17,8 +17,9 @@ func (c *Config) YAML() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("data: %s", quote(c.Data))
-	p("nats:\n  listen: %s\n  sync_interval: %s", address(c.NATS.Listen), syncWord(c.NATS.SyncInterval))
-	p("http:\n  listen: %s", address(c.HTTP.Listen))
+	c.NATS.yaml(p)
+	c.HTTP.yaml("http", p)
+	c.Admin.yaml("admin", p)
 	p("idle: %s", short(c.Detect.Idle))
 	p("retain: %s", short(c.Detect.Retain))
 	p("shards: %d", c.Shards)
