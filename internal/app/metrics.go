@@ -79,6 +79,14 @@ func newEngineMetrics(ruleset func() string) *engineMetrics {
 	program("schemas_refused_total", "Parameter schemas that cannot be used.", func(c *detectors.Counts) uint64 { return c.SchemasRefused })
 	program("schemas_fallback_total", "Parameter schemas that the general, slower validator takes.", func(c *detectors.Counts) uint64 { return c.SchemasFallback })
 	program("fallback_calls_total", "Tool calls that the general, slower validator judged.", func(c *detectors.Counts) uint64 { return c.Fallbacks })
+	program("forgotten_total", "Ended trajectories forgotten before their time, for want of memory.", func(c *detectors.Counts) uint64 { return c.Forgotten })
+	program("evicted_total", "Live trajectories closed for want of memory.", func(c *detectors.Counts) uint64 { return c.Evicted })
+	program("evicted_open_total", "Those of them that had an open failure.", func(c *detectors.Counts) uint64 { return c.EvictedOpen })
+	program("shortened_total", "Trajectories that keep fewer calls, since they grew too large.", func(c *detectors.Counts) uint64 { return c.Shortened })
+	add(prometheus.GaugeValue, "state_bytes", "Memory of the state of all trajectories, about.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Bytes) })
+	add(prometheus.GaugeValue, "ended_trajectories", "Trajectories in memory whose task has ended.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Ended) })
 	add(prometheus.GaugeValue, "trajectories", "Trajectories in memory.",
 		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Live) })
 	return m

@@ -45,7 +45,7 @@ func (t *terms) next(n *term) {
 	if t.current != nil {
 		t.engine = together(t.engine, t.current.engine.Stats())
 		t.program.Add(t.current.program.Stats())
-		t.program.Live = 0
+		t.program.Live, t.program.Ended, t.program.Bytes = 0, 0, 0 // of what is there no more
 	}
 	t.current = n
 }
@@ -86,6 +86,7 @@ func (a *app) begin(ctx context.Context) error {
 	}
 	t := &term{log: newDrained(log), close: func() { _ = log.Close() }} // gives nil
 	t.program = detect.NewProgram(a.rules, log.Source(), log.Partition())
+	t.program.Bound(a.opts.Config.Memory, a.opts.Config.Shards)
 	t.engine, err = stream.New(stream.Options[event.Step]{
 		Program: t.program, Log: t.log, Results: a.broker.newResults(), Ownership: announced{a.broker.ownership, a.opts.Log},
 		Shards: a.opts.Config.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },

@@ -142,6 +142,8 @@ http:
 admin: {listen: "[::1]:4319"}
 idle: 90s
 retain: 2h
+memory: none
+checkpoint: {work: 20ms, interval: 2s}
 shards: 3
 detectors:
   retry_loop:
@@ -180,7 +182,7 @@ func TestFull(t *testing.T) {
 		},
 		HTTP:   HTTP{Listen: "0.0.0.0:0", Hosts: []string{"detector.example", "no"}, TokenFile: "t", TLS: ServerTLS{CertFile: "c", KeyFile: "k"}},
 		Admin:  HTTP{Listen: "[::1]:4319"},
-		Shards: 3,
+		Shards: 3, Checkpoint: Checkpoint{Work: 20 * time.Millisecond, Interval: 2 * time.Second},
 		Detect: detectors.Config{
 			Idle: 90 * time.Second, Retain: 2 * time.Hour,
 			Detectors: map[string]detectors.DetectorConfig{

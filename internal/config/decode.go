@@ -56,6 +56,14 @@ func (d *decoder) root(n node, c *Config) {
 		field{"idle", func(n node) { d.duration(n, &c.Detect.Idle, time.Second, 720*time.Hour, "") }},
 		field{"retain", func(n node) { d.duration(n, &c.Detect.Retain, time.Second, 720*time.Hour, "") }},
 		field{"shards", func(n node) { d.count(n, &c.Shards, 0, 1024) }},
+		field{"memory", func(n node) { d.size(n, &c.Memory, 16<<20, 1<<50, ", or none") }},
+		field{"checkpoint", func(n node) {
+			d.mapping(
+				n,
+				field{"work", func(n node) { d.duration(n, &c.Checkpoint.Work, 10*time.Millisecond, time.Minute, "") }},
+				field{"interval", func(n node) { d.duration(n, &c.Checkpoint.Interval, 100*time.Millisecond, time.Hour, "") }},
+			)
+		}},
 		field{"detectors", func(n node) { d.detectors(n, &c.Detect) }},
 		field{"tools", func(n node) { d.list(n, func(n node) { d.tool(n, &c.Detect) }) }},
 		field{"prices", func(n node) { d.list(n, func(n node) { d.price(n, &c.Detect) }) }},

@@ -23,6 +23,12 @@ func (c *Config) YAML() string {
 	p("idle: %s", short(c.Detect.Idle))
 	p("retain: %s", short(c.Detect.Retain))
 	p("shards: %d", c.Shards)
+	memory := none
+	if c.Memory > 0 {
+		memory = FormatSize(c.Memory)
+	}
+	p("memory: %s", memory)
+	p("checkpoint: {work: %s, interval: %s}", short(c.Checkpoint.Work), short(c.Checkpoint.Interval))
 	p("detectors:")
 	for _, d := range detectors.All() {
 		dc := c.Detect.Detectors[d.Name]
