@@ -128,3 +128,10 @@ func goBuild(ctx context.Context, to string) error {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }
+
+// What a detector says in its log when it has become the owner, and when it has
+// not, or is it no longer.
+const (
+	ownsMessage     = `:"owns the log of steps"`
+	standsByMessage = "standing by"
+)

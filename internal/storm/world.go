@@ -64,7 +64,7 @@ func newWorld(o options, dir string) (*world, error) {
 	}
 	for i := range 3 {
 		conf := w.file(fmt.Sprintf("misstep%d.yaml", i), fmt.Sprintf("nats: {url: [%s], create: true, lease: %s}\nhttp: {listen: \"127.0.0.1:0\"}\ncheckpoint: {work: 50ms, interval: 1s}\n",
-			strings.Join(urls, ", "), o.lease))
+			`"`+strings.Join(urls, `", "`)+`"`, o.lease))
 		w.detectors = append(w.detectors, w.detector(fmt.Sprint("detector", i), conf))
 	}
 	return w, nil
