@@ -39,10 +39,11 @@ func (s *Shard) LoadState(part []byte, keep func(hash uint64) bool) error {
 		slot := s.put(ts.Hash, ts.Key)
 		e := s.live.At(slot)
 		e.time.Restore(state.Maybe(ts.Time))
-		e.lost = ts.Lost || slices.ContainsFunc(ts.Sections, func(sec section) bool {
+		dropped := slices.ContainsFunc(ts.Sections, func(sec section) bool {
 			return sec.Name == factsSection && sec.Version != facts.SectionVersion
 		})
-		if len(ts.Sections) > 0 && !e.lost {
+		e.lost = ts.Lost || dropped
+		if len(ts.Sections) > 0 && !dropped {
 			t := s.wake(e)
 			for _, sec := range ts.Sections {
 				if err := s.loadSection(dec, t, &sec, &st.Shared); err != nil {
@@ -53,6 +54,7 @@ func (s *Shard) LoadState(part []byte, keep func(hash uint64) bool) error {
 				s.rest(e)
 			}
 		}
+		s.account(e)
 		if at := state.Maybe(ts.Deadline); at != windows.None {
 			s.deadlines.Arm(slot, at)
 		}
@@ -76,7 +78,12 @@ func (s *Shard) loadSection(dec cbor.DecMode, t *trajectory, sec *section, table
 		if err := dec.Unmarshal(sec.Data, &k); err != nil {
 			return err
 		}
-		t.began, t.blind = k.Began, uint8(k.Blind)
+		t.began, t.capped = k.Began, k.Capped
+		for i, w := range s.watchers {
+			if slices.Contains(k.Blind, w.detector.Name) {
+				t.blind |= 1 << i
+			}
+		}
 		if len(k.Record) > 0 {
 			r, err := event.UnmarshalTask(k.Record)
 			if err != nil {

@@ -57,7 +57,13 @@ type Counts struct {
 	Late           uint64 // outcomes without a task to belong to, steps of a task that has ended
 	EpisodesCapped uint64 // failures not opened because too many were open
 	Abandoned      uint64 // tasks that went idle
-	Live           int64  // trajectories in memory
+	Forgotten      uint64 // ended trajectories that were forgotten early, for want of memory
+	Evicted        uint64 // live trajectories whose task was closed for want of memory
+	EvictedOpen    uint64 // those of them that had an open failure
+	Shortened      uint64 // trajectories that keep fewer calls, since they grew too large
+	Live           int64  // trajectories in memory, ended ones included
+	Ended          int64  // those of them whose task has ended
+	Bytes          int64  // memory of their state, about
 }
 
 // Add adds the counts of another shard.
@@ -71,7 +77,13 @@ func (c *Counts) Add(d Counts) {
 	c.Late += d.Late
 	c.EpisodesCapped += d.EpisodesCapped
 	c.Abandoned += d.Abandoned
+	c.Forgotten += d.Forgotten
+	c.Evicted += d.Evicted
+	c.EvictedOpen += d.EvictedOpen
+	c.Shortened += d.Shortened
 	c.Live += d.Live
+	c.Ended += d.Ended
+	c.Bytes += d.Bytes
 }
 
 // Shard is the detect program for a share of the trajectories. It belongs to
@@ -98,6 +110,8 @@ type Shard struct {
 	hash    []uint64
 	opened  []*trajectory // scratch of lookUp
 	frozen  snapshot
+	limit   int64  // of counts.Bytes, 0: none
+	hand    uint32 // slot at which the next victim is looked for
 	record  []byte // scratch of appendTask
 	touched int64
 }
@@ -113,7 +127,8 @@ type entry struct {
 	time windows.EventTime
 	open *trajectory
 	past *past // nil before the first task has ended
-	lost bool  // an upgrade dropped what was known: what comes is no beginning
+	size int64 // bytes that it was last accounted with
+	lost bool  // what was known is gone or closed before its end: what comes is no beginning
 }
 
 // trajectory is the state of a trajectory with an open task.
@@ -122,6 +137,7 @@ type trajectory struct {
 	memory   [maxDetectors]Memory
 	record   *event.TaskRecord // of the task that closed last, nil before; never changed
 	began    bool              // facts hold a trajectory
+	capped   bool              // a bound was reached in this task
 	blind    uint8             // bit i: what watcher i remembered was lost to an upgrade, so it abstains until the task ends
 	facts    facts.Trajectory
 }
@@ -180,6 +196,9 @@ func (s *Shard) Step(b *Batch, mine []int32, out Emitter) {
 	s.w.Restored()
 	for len(mine) > 0 {
 		n := min(len(mine), lookAhead)
+		if s.limit > 0 && s.counts.Bytes > s.limit {
+			s.shrink(b.Clock[b.At[mine[0]]], func(o Output) { out.Event(b.At[mine[0]], mine[0], o) })
+		}
 		s.lookUp(b, mine[:n])
 		version := s.live.Version()
 		for j, i := range mine[:n] {
@@ -234,7 +253,8 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 func (s *Shard) put(hash uint64, key []byte) uint32 {
 	slot, fresh := s.live.Put(hash, key)
 	if fresh {
-		*s.live.At(slot) = entry{}
+		*s.live.At(slot) = entry{size: entrySize}
+		s.counts.Bytes += entrySize
 	}
 	return slot
 }
@@ -251,8 +271,11 @@ func (s *Shard) wake(e *entry) *trajectory {
 		t = new(trajectory)
 	}
 	e.open = t
+	if e.past != nil {
+		s.counts.Ended--
+	}
 	t.episodes.reset()
-	t.memory, t.blind = [maxDetectors]Memory{}, 0
+	t.memory, t.blind, t.capped = [maxDetectors]Memory{}, 0, false
 	if p := e.past; p != nil {
 		t.facts.Resume(&p.facts)
 		t.record, t.began = p.record, true
@@ -266,10 +289,13 @@ func (s *Shard) wake(e *entry) *trajectory {
 // rest keeps only what a late step needs of an entry without an open task.
 func (s *Shard) rest(e *entry) {
 	t := e.open
-	if n := len(s.sparePast); e.past == nil && n > 0 {
-		e.past, s.sparePast = s.sparePast[n-1], s.sparePast[:n-1]
-	} else if e.past == nil {
-		e.past = new(past)
+	s.counts.Ended++
+	if e.past == nil {
+		if n := len(s.sparePast); n > 0 {
+			e.past, s.sparePast = s.sparePast[n-1], s.sparePast[:n-1]
+		} else {
+			e.past = new(past)
+		}
 	}
 	t.facts.Rest(&e.past.facts)
 	e.past.record = t.record
@@ -310,15 +336,11 @@ func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 			s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
 		}
 		s.rest(e)
+		s.account(e)
 		s.deadlines.Arm(slot, later(deadline, s.retain))
 		return
 	}
-	if e.past != nil {
-		e.past.record = nil
-		s.sparePast = append(s.sparePast, e.past)
-	}
-	*e = entry{}
-	s.live.DeleteSlot(slot)
+	s.forget(slot, e)
 }
 
 // End closes everything in the order (deadline, key), as if the log had been
@@ -345,12 +367,16 @@ func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)
 		s.arm(slot, e, clock)
 		return
 	}
+	woke := e.open == nil
 	t := s.wake(e)
 	if t.facts.Admit(s.w, st) {
 		s.admitted(e, t, st, clock, emit)
 	}
 	if !t.facts.Task.Open {
 		s.rest(e)
+		s.account(e)
+	} else if woke || t.facts.Ordinal%accountEvery == 0 {
+		s.account(e)
 	}
 	s.arm(slot, e, clock)
 }
@@ -398,8 +424,7 @@ func (s *Shard) apply(e *entry, t *trajectory, st *event.Step, now int64, emit f
 	if !t.began {
 		t.began = true
 		f.Labels.TrajectoryID, f.Labels.Tenant = string(st.TrajectoryID), string(st.Tenant)
-		f.Partial = (st.Seq > 1 || e.lost) && st.Kind != event.TaskStart
-		e.lost = false
+		f.Partial = st.Seq > 1 && st.Kind != event.TaskStart
 	}
 	switch st.Kind {
 	case event.OutcomeGiven:
@@ -408,9 +433,13 @@ func (s *Shard) apply(e *entry, t *trajectory, st *event.Step, now int64, emit f
 	case event.FeedbackGiven:
 		return // for the account of each rule's precision; changes no task
 	}
-	if s.afterTheEnd(t, st) {
+	if !e.lost && s.afterTheEnd(t, st) {
 		s.counts.Late++
 		return
+	}
+	if e.lost {
+		e.lost = false
+		f.Partial = st.Kind != event.TaskStart
 	}
 	if f.Task.Open && s.otherTask(t, st) {
 		s.closeTask(t, event.Outcome{}, now, emit)
@@ -418,7 +447,7 @@ func (s *Shard) apply(e *entry, t *trajectory, st *event.Step, now int64, emit f
 	if !f.Task.Open {
 		f.StartTask(now)
 		f.Labels.TaskID = string(st.TaskID)
-		t.memory, t.blind = [maxDetectors]Memory{}, 0
+		t.memory, t.blind, t.capped = [maxDetectors]Memory{}, 0, false
 		t.episodes.reset()
 	} else if f.Labels.TaskID == "" && len(st.TaskID) > 0 {
 		f.Labels.TaskID = string(st.TaskID)

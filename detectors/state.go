@@ -84,9 +84,10 @@ type evidenceState struct {
 }
 
 type taskState struct {
-	Began  bool   `cbor:"1,keyasint"`
-	Record []byte `cbor:"2,keyasint"` // the record of the task before, as JSON
-	Blind  uint64 `cbor:"3,keyasint"` // bit i: the i-th of Ruleset.Detectors, see trajectory.blind
+	Began  bool     `cbor:"1,keyasint"`
+	Record []byte   `cbor:"2,keyasint"` // the record of the task before, as JSON
+	Blind  []string `cbor:"3,keyasint"` // detectors, see trajectory.blind
+	Capped bool     `cbor:"4,keyasint"`
 }
 
 // snapshot is a state that is being written while the shard goes on.
@@ -196,7 +197,7 @@ func (s *Shard) appendTrajectory(w *state.Writer, table *facts.Table, slot uint3
 		}
 		w.Array(5, sections)
 		s.section(w, factsSection, facts.SectionVersion, func() { t.facts.Append(w, table) })
-		s.section(w, taskSection, stateVersion, func() { s.appendTask(w, t.began, t.blind, t.record) })
+		s.section(w, taskSection, stateVersion, func() { s.appendTask(w, t.began, t.blind, t.capped, t.record) })
 		s.section(w, episodesSection, stateVersion, func() { t.episodes.append(w) })
 		for i, watcher := range s.watchers {
 			if t.memory[i] != (Memory{}) {
@@ -211,7 +212,7 @@ func (s *Shard) appendTrajectory(w *state.Writer, table *facts.Table, slot uint3
 	case p != nil:
 		w.Array(5, 2)
 		s.section(w, factsSection, facts.SectionVersion, func() { p.facts.Append(w, table) })
-		s.section(w, taskSection, stateVersion, func() { s.appendTask(w, true, 0, p.record) })
+		s.section(w, taskSection, stateVersion, func() { s.appendTask(w, true, 0, false, p.record) })
 	}
 	w.Bool(6, e.lost)
 	w.Close(m)
@@ -226,14 +227,21 @@ func (s *Shard) section(w *state.Writer, name string, version int, data func()) 
 	w.Close(m)
 }
 
-func (s *Shard) appendTask(w *state.Writer, began bool, blind uint8, r *event.TaskRecord) {
+func (s *Shard) appendTask(w *state.Writer, began bool, blind uint8, capped bool, r *event.TaskRecord) {
 	m := w.Open()
 	w.Bool(1, began)
 	if r != nil {
 		s.record = event.AppendTask(s.record[:0], r)
 		w.Bytes(2, s.record)
 	}
-	w.Uint(3, uint64(blind))
+	if w.Array(3, bits.OnesCount8(blind)) {
+		for i, watcher := range s.watchers {
+			if blind&(1<<i) != 0 {
+				w.PutText(watcher.detector.Name)
+			}
+		}
+	}
+	w.Bool(4, capped)
 	w.Close(m)
 }
 

@@ -23,7 +23,7 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 		Partial:  f.Partial, Time: now,
 		Escalated: escalations(f, o), Tools: toolUses(f),
 		Classes:  classes(t.episodes.classes),
-		Coverage: s.coverage(f.Task.Missing, t.blind),
+		Coverage: s.coverage(lack{f.Task.Missing, t.blind, t.capped}),
 	}
 	t.record = r
 	f.EndTask(s.w)
@@ -154,12 +154,11 @@ func classes(set uint8) []string {
 
 // coverage lists the rules that could not judge all of a task. The list is
 // shared by all tasks that lacked the same.
-func (s *Shard) coverage(missing facts.Needs, blind uint8) []event.Abstention {
-	if missing == 0 && blind == 0 {
+func (s *Shard) coverage(of lack) []event.Abstention {
+	if of == (lack{}) {
 		return nil
 	}
-	key := lack{missing, blind}
-	if out, ok := s.abstained[key]; ok {
+	if out, ok := s.abstained[of]; ok {
 		return out
 	}
 	var out []event.Abstention
@@ -168,14 +167,19 @@ func (s *Shard) coverage(missing facts.Needs, blind uint8) []event.Abstention {
 			if s.rules.rules[r].off {
 				continue
 			}
-			if blind&(1<<i) != 0 {
-				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: upgraded})
-			} else if lacks := r.Needs & missing; lacks != 0 {
-				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: lacks.Reason()})
+			reason := (r.Needs & of.missing).Reason()
+			switch {
+			case of.capped:
+				reason = capped
+			case of.blind&(1<<i) != 0:
+				reason = upgraded
+			}
+			if reason != "" {
+				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: reason})
 			}
 		}
 	}
-	s.abstained[key] = out
+	s.abstained[of] = out
 	return out
 }
 
@@ -183,6 +187,7 @@ func (s *Shard) coverage(missing facts.Needs, blind uint8) []event.Abstention {
 type lack struct {
 	missing facts.Needs
 	blind   uint8
+	capped  bool
 }
 
 // upgraded is the reason of a detector whose memory of the task was of another

@@ -67,7 +67,7 @@ type Folder struct {
 // it is of a version that this program does not know.
 func LockFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, folderError(dir, err)
 	}
 	path := filepath.Join(dir, lockName)
 	file, err := lockFile(path)
@@ -75,7 +75,7 @@ func LockFolder(dir string) (*Folder, error) {
 		return nil, &FolderInUseError{Dir: dir, PID: lockHolder(path)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
+		return nil, folderError(dir, err)
 	}
 	f := &Folder{dir: dir, file: file, lost: make(chan struct{}), held: map[partition]chan struct{}{}}
 	if err := f.begin(); err != nil {
@@ -92,22 +92,39 @@ func (f *Folder) begin() error {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if err := writeSynced(path, fmt.Appendf(nil, "%d\n", FolderVersion)); err != nil {
-			return fmt.Errorf("data folder: %w", err)
+			return folderError(f.dir, err)
 		}
 	case err != nil:
-		return fmt.Errorf("data folder: %w", err)
+		return folderError(f.dir, err)
 	default:
 		if found := strings.TrimSpace(string(b)); found != strconv.Itoa(FolderVersion) {
 			return &FolderVersionError{Dir: f.dir, Found: found}
 		}
 	}
 	if err := f.file.Truncate(0); err != nil {
-		return fmt.Errorf("lock data folder %s: %w", f.dir, err)
+		return folderError(f.dir, err)
 	}
 	if _, err := fmt.Fprintf(f.file, "%d\n", os.Getpid()); err != nil {
-		return fmt.Errorf("lock data folder %s: %w", f.dir, err)
+		return folderError(f.dir, err)
 	}
 	return nil
+}
+
+// folderError says what to do about a folder that cannot be used.
+func folderError(dir string, err error) error {
+	mend := "name another folder"
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		mend = "let this user own it, or name another folder"
+		if info, e := os.Stat(dir); e == nil && info.IsDir() {
+			mend = fmt.Sprintf("it has the mode %v; %s", info.Mode(), mend)
+		}
+	case errors.Is(err, errReadOnly):
+		mend = "mount its file system for writing, or name another folder"
+	case errors.Is(err, errNoSpace):
+		mend = "free disk space, or name another folder"
+	}
+	return fmt.Errorf("data folder %s cannot be used: %w; %s", dir, err, mend)
 }
 
 // writeSynced writes a small file so that it is there whole or not at all.

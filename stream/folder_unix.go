@@ -10,6 +10,12 @@ import (
 
 var errLocked = errors.New("locked by another process")
 
+// What the system says of a file system that takes nothing.
+const (
+	errReadOnly = syscall.EROFS
+	errNoSpace  = syscall.ENOSPC
+)
+
 // lockFile opens a file and locks it until it is closed. The lock is the
 // system's, so it ends with the process and is never stale.
 func lockFile(path string) (*os.File, error) {

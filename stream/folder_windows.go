@@ -8,6 +8,12 @@ import (
 
 var errLocked = errors.New("locked by another process")
 
+// What the system says of a file system that takes nothing.
+const (
+	errReadOnly = syscall.Errno(19)  // ERROR_WRITE_PROTECT
+	errNoSpace  = syscall.Errno(112) // ERROR_DISK_FULL
+)
+
 // errSharingViolation is ERROR_SHARING_VIOLATION.
 const errSharingViolation = syscall.Errno(32)
 

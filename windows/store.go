@@ -274,6 +274,22 @@ func (s *Store[T]) unplace(tag, slot uint32) bool {
 // holds a key.
 func (s *Store[T]) Live(dst []uint64) []uint64 { return append(dst, s.live...) }
 
+// Next gives the first slot from the given one on that holds a key.
+func (s *Store[T]) Next(slot uint32) (next uint32, ok bool) {
+	w := int(slot / 64)
+	if w >= len(s.live) {
+		return 0, false
+	}
+	word := s.live[w] >> (slot % 64) << (slot % 64)
+	for word == 0 {
+		if w++; w == len(s.live) {
+			return 0, false
+		}
+		word = s.live[w]
+	}
+	return uint32(w*64 + bits.TrailingZeros64(word)), true
+}
+
 // Slots appends the slots of all keys to dst, in the order of the keys' bytes.
 func (s *Store[T]) Slots(dst []uint32) []uint32 {
 	n := len(dst)

@@ -14,6 +14,7 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into testdata as what is wanted")
 
 func TestMain(m *testing.M) {
+	runChild()
 	testscript.Main(m, map[string]func(){
 		"detector": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

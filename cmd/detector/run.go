@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +18,7 @@ import (
 // settings are the flags of run; what is not given is as the configuration
 // says.
 type settings struct {
-	config, data, http, nats, level string
+	config, data, http, nats, natsURL, level string
 }
 
 func newRun() *cobra.Command {
@@ -28,10 +31,21 @@ reports failures: on the standard output, on NATS under agent.failures.> and in
 /metrics. What was taken in and found is kept in the data folder; after a
 restart it goes on where it was, and nothing is reported twice.
 
-Interrupt it to stop; it finishes what it was doing.`,
+With --nats-url, or nats.url in the configuration, it uses that NATS server
+instead and keeps everything there. Of several that do, one works and the
+others stand by; /readyz says which.
+
+With -c, SIGHUP has the file read again, and the files with secrets that it
+names: other rules, thresholds, tools and prices are in force from there on,
+other settings wait for a restart and are named in the log. A file with a
+mistake changes nothing.
+
+Interrupt it to stop, or send SIGTERM; it finishes what it was doing. A second
+time ends it at once.`,
 		Example: `  detector run
   detector run -c misstep.yaml
-  detector run --http 127.0.0.1:14318 --nats 127.0.0.1:14222 --data /tmp/misstep`,
+  detector run --http 127.0.0.1:14318 --nats 127.0.0.1:14222 --data /tmp/misstep
+  detector run -c misstep.yaml --nats-url nats://nats.example:4222`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := s.load()
@@ -45,6 +59,12 @@ Interrupt it to stop; it finishes what it was doing.`,
 				Getenv: os.Getenv,
 				Log:    app.NewLog(stderr, c.Log, os.Getenv),
 			}
+			if s.config != "" {
+				hangUps := make(chan os.Signal, 1)
+				signal.Notify(hangUps, syscall.SIGHUP)
+				defer signal.Stop(hangUps)
+				o.Reload, o.Load = hangUps, s.load
+			}
 			if c.Log.Format != "json" {
 				o.Banner = stderr
 			}
@@ -55,7 +75,8 @@ Interrupt it to stop; it finishes what it was doing.`,
 	f := cmd.Flags()
 	f.StringVar(&s.data, "data", "", "`DIR` of logs and state (default "+config.Default().Data+")")
 	f.StringVar(&s.http, "http", "", "`ADDR` of the HTTP server, port 0 for any free one (default "+config.Default().HTTP.Listen+")")
-	f.StringVar(&s.nats, "nats", "", "`ADDR` of the NATS server, port 0 for any free one (default "+config.Default().NATS.Listen+")")
+	f.StringVar(&s.nats, "nats", "", "`ADDR` of the embedded NATS server, port 0 for any free one (default "+config.Default().NATS.Listen+")")
+	f.StringVar(&s.natsURL, "nats-url", "", "`URL` of a NATS server to use instead of an embedded one, such as nats://localhost:4222; several with commas")
 	f.StringVar(&s.level, "log-level", "", "what to tell on standard error: "+strings.Join(config.LogLevels(), ", ")+" (default "+config.Default().Log.Level+")")
 	_ = cmd.MarkFlagDirname("data") // fails for a flag that is not there only
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(config.LogLevels(), cobra.ShellCompDirectiveNoFileComp))
@@ -86,11 +107,25 @@ func (s *settings) load() (*config.Config, error) {
 		}
 		*a.into = a.value
 	}
+	if s.natsURL != "" {
+		c.NATS.URLs = strings.Split(s.natsURL, ",")
+		for _, u := range c.NATS.URLs {
+			if err := config.CheckNATSURL(u); err != nil {
+				return nil, fmt.Errorf("--nats-url: %w", err)
+			}
+		}
+	}
+	if s.nats != "" && c.NATS.External() {
+		return nil, errors.New("--nats is the address of the embedded NATS server, and there is a URL of another server (--nats-url, or nats.url in the configuration), with which none is started; remove one of the two")
+	}
 	if s.level != "" {
 		if !slices.Contains(config.LogLevels(), s.level) {
 			return nil, fmt.Errorf("--log-level: found %q; give one of %s", s.level, strings.Join(config.LogLevels(), ", "))
 		}
 		c.Log.Level = s.level
+	}
+	if err := c.CheckAccess(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

@@ -45,7 +45,7 @@ func (a *Agent) tidy(w *Workspace, more int) {
 		c := a.calls.At(i)
 		size += int(c.id.len) + int(c.resultID.len)
 	}
-	if cap(a.ids.buf) < 2*size {
+	if cap(a.ids.buf) < 2*size || cap(a.ids.buf) > 8*max(size, leastIDs) {
 		a.ids.buf = make([]byte, 0, max(2*size, leastIDs))
 	}
 	a.ids.reset()

@@ -25,6 +25,7 @@ type Trajectory struct {
 	Labels               event.Labels // of the latest step; TaskID is the current task's
 	Agents               []*Agent     // in order of appearance
 	Partial              bool         // its beginning was not seen
+	short                int          // calls that an agent remembers, 0 for RingSize
 
 	seen   seen
 	main   Agent // the first of Agents
@@ -71,7 +72,7 @@ func (n *ToolCount) Open() int32 {
 // Reset makes t a new trajectory; it keeps its memory.
 func (t *Trajectory) Reset() {
 	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
-	t.waiting, t.Partial, t.Labels = 0, false, event.Labels{}
+	t.waiting, t.Partial, t.short, t.Labels = 0, false, 0, event.Labels{}
 	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
 	if cap(t.Task.Tools) == 0 {
 		t.Task.Tools, t.Task.Counts = t.tools[:0], t.counts[:0]
@@ -133,6 +134,9 @@ func (t *Trajectory) agent(w *Workspace, name []byte) *Agent {
 		a = new(Agent)
 	}
 	a.reset(w.intern(name))
+	if t.short > 0 {
+		a.calls.Init(t.short)
+	}
 	t.Agents = append(t.Agents, a)
 	t.cur = a
 	return a

@@ -1,4 +1,4 @@
-// Package app runs the detector: it puts the embedded NATS server, the engine
+// Package app runs the detector: it puts the NATS server, the engine
 // with the detect program, the sinks and the HTTP server together, and takes
 // them apart again.
 package app
@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,12 +16,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"misstep/detectors"
-	"misstep/event"
 	"misstep/internal/config"
-	"misstep/internal/detect"
 	"misstep/internal/httpd"
 	"misstep/sinks"
-	"misstep/stream"
 )
 
 // Options say what runs. Config, Out and Getenv are required.
@@ -32,14 +29,23 @@ type Options struct {
 	Banner  io.Writer           // takes a few lines once all is up; nil: they are logged
 	Log     zerolog.Logger      // never told content, nor the ids of trajectories
 	Started func(Running)       // called once all is up; nil: nobody is told
+
+	// Reload has the configuration read again by Load, and the files that it
+	// names, whenever something comes. Both may be nil.
+	Reload <-chan os.Signal
+	Load   func() (*config.Config, error)
 }
 
 // Running says where a running detector is to be found.
 type Running struct {
 	HTTP    string // host:port
 	NATS    string // URL
-	Data    string
+	Admin   string // host:port, empty when there is none
+	Data    string // empty with a NATS server of the user's
+	Stream  string // that holds the steps
 	Ruleset string
+
+	subject string // of steps
 }
 
 // The time that a stop may take in all, and its parts.
@@ -58,12 +64,19 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("ruleset: %w", err)
 	}
+	if err := o.Config.CheckAccess(); err != nil {
+		return err
+	}
+	secrets, err := openSecrets(o.Config, o.Log)
+	if err != nil {
+		return err
+	}
 	// The stop has a time of its own, which begins when ctx has ended.
 	stopCtx, cancelStop := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelStop()
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopAll, cancelStop) })
 
-	broker, err := openBroker(ctx, o.Config, o.Log)
+	broker, err := openBroker(ctx, o.Config, secrets, o.Log)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return nil
@@ -73,32 +86,34 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, broker.close()) }()
 	// The port is taken before the engine reads the log, so that a mistake shows
 	// at once.
-	ln, err := listen(o.Config.HTTP.Listen)
+	servers, err := listenAll(o.Config)
 	if err != nil {
 		return err
 	}
-	a := &app{opts: o, rules: rules, broker: broker, log: newDrained(broker.log), registry: prometheus.NewRegistry()}
-	if err := a.build(); err != nil {
-		return errors.Join(err, ln.Close())
+	a := &app{opts: o, rules: rules, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
+	if err := a.build(ctx); err != nil {
+		return errors.Join(err, servers.close())
 	}
 	defer a.closeSinks(stopCtx)
-	return a.run(ctx, stopCtx, ln)
+	return a.run(ctx, stopCtx, servers)
 }
 
 // app is one running detector.
 type app struct {
 	opts      Options
-	rules     *detectors.Ruleset
+	rules     *detectors.Ruleset // that it began with
+	secrets   *secrets
+	reloader  *reloader
 	broker    *broker
-	log       *drained
 	registry  *prometheus.Registry
-	engine    *stream.Engine[event.Step]
+	terms     terms
 	followers *followers
 	http      *httpd.Server
+	admin     *httpd.Admin // nil: there is none
 	readiness readiness
 }
 
-func (a *app) build() error {
+func (a *app) build(ctx context.Context) error {
 	c := a.opts.Config
 	var names []string
 	for _, d := range a.rules.Detectors() {
@@ -111,22 +126,32 @@ func (a *app) build() error {
 		return err
 	}
 	a.http, err = httpd.New(httpd.Options{
-		Publisher: a.broker, Ready: a.readiness.check, Gatherer: a.registry, Register: a.registry, Log: a.opts.Log,
+		Publisher: a.broker, Ready: a.readiness.check, Degraded: a.broker.degraded, Access: a.secrets.http,
+		Gatherer: a.registry, Register: a.registry, Log: a.opts.Log,
 	})
 	if err != nil {
 		return err
 	}
-	program := detect.NewProgram(a.rules, a.log.Source(), a.log.Partition())
-	a.engine, err = stream.New(stream.Options[event.Step]{
-		Program: program, Log: a.log, Results: a.broker.results, Ownership: a.broker.ownership,
-		Shards: c.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },
-	})
-	if err != nil {
+	if c.Admin.Listen != "" {
+		a.admin, err = httpd.NewAdmin(httpd.AdminOptions{
+			Ready: a.readiness.check, Degraded: a.broker.degraded, Access: a.secrets.admin, Gatherer: a.registry, Log: a.opts.Log,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	a.reloader = newReloader(c, a.rules.Hash(), time.Now, a.opts.Log)
+	a.reloader.load, a.reloader.secrets = a.opts.Load, a.secrets.reload
+	if err := a.reloader.register(a.registry); err != nil {
 		return err
 	}
-	a.readiness.engine, a.readiness.lag = a.engine.Ready, a.lag
-	metrics := newEngineMetrics(a.rules.Hash())
-	metrics.engine, metrics.program = a.engine.Stats, program.Stats
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	a.readiness.engine, a.readiness.lag, a.readiness.degraded = a.ready, a.lag, a.broker.degraded
+	metrics := newEngineMetrics(a.reloader.ruleset)
+	metrics.space = a.broker.space
+	metrics.engine, metrics.program = a.terms.stats, a.terms.counts
 	metrics.lag = a.lag
 	metrics.skipped = func() map[string]int64 { return a.followers.skipped() }
 	for _, m := range []prometheus.Collector{
@@ -136,22 +161,38 @@ func (a *app) build() error {
 			return fmt.Errorf("metrics: %w", err)
 		}
 	}
+	if err := a.broker.gaps.register(a.registry); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	// Last, since it starts a goroutine.
 	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, sinks.TerminalOptionsFor(a.opts.Out, a.opts.Getenv)), a.opts.Log)
 	return nil
 }
 
-func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
+func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	engineCtx, stopEngineNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngineNow()
-	engineDone, httpDone := make(chan error, 1), make(chan error, 1)
-	go func() { engineDone <- a.engine.Run(engineCtx) }()
-	go func() { httpDone <- a.http.Serve(ln) }()
-	r := Running{HTTP: ln.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash()}
+	engineDone, httpDone, adminDone, reloadDone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan struct{})
+	go func() { engineDone <- a.work(engineCtx) }()
+	go func() { httpDone <- a.http.Serve(servers.http) }()
+	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
+	if a.broker.server == nil {
+		r.Data = ""
+	}
+	if a.admin != nil {
+		r.Admin = servers.admin.Addr().String()
+		go func() { adminDone <- a.admin.Serve(servers.admin) }()
+	}
+	reloadCtx, stopReload := context.WithCancel(ctx)
+	defer stopReload()
+	go func() {
+		defer close(reloadDone)
+		a.reloader.run(reloadCtx, a.opts.Reload)
+	}()
 	if a.opts.Banner != nil {
-		banner(a.opts.Banner, r)
+		banner(a.opts.Banner, r, &a.opts.Config.HTTP)
 	} else {
-		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("data", r.Data).Str("ruleset", r.Ruleset).Msg("started")
+		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("admin", r.Admin).Str("data", r.Data).Str("stream", r.Stream).Str("ruleset", r.Ruleset).Msg("started")
 	}
 	if a.opts.Started != nil {
 		a.opts.Started(r)
@@ -167,7 +208,12 @@ func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
 	case err := <-httpDone:
 		httpDone <- nil
 		failed = ended("HTTP server", err)
+	case err := <-adminDone:
+		adminDone <- nil
+		failed = ended("admin server", err)
 	}
+	stopReload()
+	<-reloadDone
 	a.within(stopCtx, stopHTTP, "requests were cut off", a.http.Shutdown)
 	<-httpDone
 	if failed == nil {
@@ -176,6 +222,14 @@ func (a *app) run(ctx, stopCtx context.Context, ln net.Listener) error {
 		})
 	}
 	stopEngineNow()
+	if a.admin != nil {
+		// Last, so that a stop that hangs can be looked into; nobody waits for a
+		// profile.
+		now, cancel := context.WithCancel(stopCtx)
+		cancel()
+		_ = a.admin.Shutdown(now) // gives now's error
+		<-adminDone
+	}
 	if err := <-engineDone; err != nil && !errors.Is(err, context.Canceled) && failed == nil {
 		failed = fmt.Errorf("engine: %w", err)
 	}
@@ -203,11 +257,14 @@ func (a *app) within(ctx context.Context, most time.Duration, otherwise string, 
 
 // drain lets the engine apply all that is in the log, and waits for that.
 func (a *app) drain(ctx context.Context, engineDone chan error) error {
+	if a.standingBy() != nil {
+		return nil // nothing was taken in here
+	}
 	end, err := a.broker.end(ctx)
 	if err != nil {
 		return err
 	}
-	a.log.endAt(end)
+	a.terms.get().log.endAt(end)
 	select {
 	case err := <-engineDone:
 		engineDone <- err
@@ -220,16 +277,3 @@ func (a *app) drain(ctx context.Context, engineDone chan error) error {
 func (a *app) closeSinks(ctx context.Context) {
 	a.within(ctx, stopSinks, "the terminal is too slow for the last failures; they are in the results log", a.followers.close)
 }
-
-// banner tells a person where things are, and what to try.
-func banner(w io.Writer, r Running) {
-	fmt.Fprintf(w, `misstep is up: ruleset %s, data in %s
-  HTTP  http://%s (POST /v1/steps, /metrics, /readyz)
-  NATS  %s (steps to agent.steps, failures from agent.failures.>)
-  try   curl -sS http://%s/v1/steps -H 'content-type: application/json' -d '%s'
-`, r.Ruleset, r.Data, r.HTTP, r.NATS, r.HTTP, trySteps)
-}
-
-// trySteps is the shortest story with a failure: a tool that is not there.
-const trySteps = `[{"trajectory_id":"t1","kind":"task_start","task":{"tools":[{"name":"search"}]}},` +
-	`{"trajectory_id":"t1","kind":"tool_call","call":{"tool":"teleport","arguments":{"to":"Oslo"}}}]`

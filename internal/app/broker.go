@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -15,21 +16,30 @@ import (
 	"misstep/stream/jetstream"
 )
 
-// broker is the embedded NATS server and all that is read and written there.
+// broker is the NATS server, embedded or the user's, and all that is read and
+// written there.
 type broker struct {
-	server    *jetstream.Embedded
+	server    *jetstream.Embedded // nil: it is the user's
+	config    *config.NATS
+	logger    zerolog.Logger
+	connect   func(name string) (*nats.Conn, error)
 	read      *nats.Conn // of the engine
 	write     *nats.Conn // of intake, so that neither holds the other up
+	own       *nats.Conn // of the leases; nil with the embedded server
 	js        natsjs.JetStream
-	log       *jetstream.Log
-	results   *jetstream.Results
+	gaps      gaps
 	publisher *jetstream.Publisher
 	ownership stream.Ownership
+	leases    *jetstream.Leases // the ownership; nil with the embedded server
 }
 
-// openBroker starts the server on the data folder and opens its streams.
-func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*broker, error) {
-	server, err := jetstream.StartEmbedded(embedded(c, log))
+// openBroker starts the server on the data folder, or connects to the user's,
+// and opens its streams.
+func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
+	if c.NATS.External() {
+		return openExternal(ctx, c, log)
+	}
+	server, err := jetstream.StartEmbedded(embedded(c, s, log))
 	var port *jetstream.AddrInUseError
 	var folder *stream.FolderInUseError
 	switch {
@@ -40,59 +50,66 @@ func openBroker(ctx context.Context, c *config.Config, log zerolog.Logger) (*bro
 	case err != nil:
 		return nil, err
 	}
-	b := &broker{server: server, ownership: server.Ownership()}
-	if err := b.open(ctx, log); err != nil {
+	b := &broker{server: server, config: &c.NATS, logger: log, connect: server.Connect, ownership: server.Ownership()}
+	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
-func embedded(c *config.Config, log zerolog.Logger) jetstream.EmbeddedOptions {
+func embedded(c *config.Config, s *secrets, log zerolog.Logger) jetstream.EmbeddedOptions {
 	return jetstream.EmbeddedOptions{
-		Dir: c.Data, Listen: c.NATS.Listen,
+		Dir: c.Data, Listen: c.NATS.Listen, Auth: s.nats, TLS: s.natsTLS, MinFree: c.NATS.MinFree,
 		SyncInterval: c.NATS.SyncInterval, SyncAlways: c.NATS.SyncInterval == 0,
 		Logger: log.With().Str("from", "nats-server").Logger(),
 	}
 }
 
-func (b *broker) open(ctx context.Context, log zerolog.Logger) (err error) {
-	if b.read, err = b.server.Connect("misstep engine"); err != nil {
+func (b *broker) open(ctx context.Context) (err error) {
+	if b.read, err = b.connect("misstep engine"); err != nil {
 		return err
 	}
-	if b.write, err = b.server.Connect("misstep intake"); err != nil {
+	if b.write, err = b.connect("misstep intake"); err != nil {
 		return err
 	}
 	if b.js, err = natsjs.New(b.read); err != nil {
 		return fmt.Errorf("JetStream: %w", err)
 	}
-	if err := jetstream.EnsureSteps(ctx, b.read, jetstream.Limits{}); err != nil {
+	if err := b.streams(ctx); err != nil {
 		return err
 	}
-	if err := jetstream.EnsureResults(ctx, b.read, jetstream.Limits{}); err != nil {
-		return err
-	}
-	if b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{}); err != nil {
-		return err
-	}
-	b.results = jetstream.NewResults(b.read)
-	b.log, err = jetstream.OpenLog(ctx, b.read, jetstream.LogOptions{
-		OnGap: func(from, to int64) {
-			log.Warn().Int64("from", from).Int64("to", to).Msg("the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
-		},
-		OnError: func(err error) { log.Warn().Err(err).Msg("trying again") },
-	})
+	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, from, to int64) error {
+		return jetstream.PublishGap(ctx, b.write, jetstream.Gap{Time: time.Now().UTC(), Source: b.config.Stream, From: from, To: to})
+	}}
+	b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{Stream: b.config.Stream, Subject: b.config.PublishSubject})
 	return err
 }
 
+// openLog opens the log of steps from its beginning, for its caller to close.
+func (b *broker) openLog(ctx context.Context) (*jetstream.Log, error) {
+	return jetstream.OpenLog(ctx, b.read, jetstream.LogOptions{
+		Stream: b.config.Stream, Subject: b.config.Subject, OnGap: b.gaps.found,
+		OnError: func(err error) { b.logger.Warn().Err(err).Msg("trying again") },
+	})
+}
+
+// newResults gives a new owner of the results log.
+func (b *broker) newResults() *jetstream.Results { return jetstream.NewResults(b.read) }
+
 // url is where clients connect.
-func (b *broker) url() string { return b.server.URL() }
+func (b *broker) url() string {
+	if b.server == nil {
+		return b.read.ConnectedUrlRedacted()
+	}
+	return b.server.URL()
+}
 
 // end is the offset of the last record in the log of steps, 0 when there is
 // none.
 func (b *broker) end(ctx context.Context) (int64, error) {
-	s, err := b.js.Stream(ctx, b.log.Source())
+	s, err := b.js.Stream(ctx, b.config.Stream)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", b.log.Source(), err)
+		return 0, fmt.Errorf("stream %s: %w", b.config.Stream, err)
 	}
 	state := s.CachedInfo().State
 	if state.Msgs == 0 {
@@ -101,8 +118,48 @@ func (b *broker) end(ctx context.Context) (int64, error) {
 	return int64(state.LastSeq), nil
 }
 
+// ownStreams sees to the streams of the embedded server.
+func (b *broker) ownStreams(ctx context.Context) error {
+	limits := func(c config.Limits) jetstream.Limits {
+		return jetstream.Limits{MaxAge: c.MaxAge, MaxBytes: c.MaxBytes}
+	}
+	steps, results := limits(b.config.Steps), limits(b.config.Results)
+	if err := jetstream.EnsureSteps(ctx, b.read, steps); err != nil {
+		return err
+	}
+	if err := jetstream.EnsureResults(ctx, b.read, results); err != nil {
+		return err
+	}
+	for name, l := range map[string]jetstream.Limits{jetstream.StepsStream: steps, jetstream.ResultsStream: results} {
+		changed, err := jetstream.ApplyLimits(ctx, b.read, name, l)
+		if err != nil {
+			return err
+		}
+		if changed {
+			b.logger.Info().Str("stream", name).Int64("max_bytes", l.MaxBytes).Stringer("max_age", l.MaxAge).
+				Msg("the stream has other limits now; 0 bounds nothing")
+		}
+	}
+	return nil
+}
+
+// space says how much room the disk has. That of the user's server is its own
+// concern.
+func (b *broker) space() jetstream.Space {
+	if b.server == nil {
+		return jetstream.Space{Free: -1}
+	}
+	return b.server.Space()
+}
+
+// degraded says why steps are refused; nil: they are taken.
+func (b *broker) degraded() error { return b.space().Error }
+
 // Publish implements httpd.Publisher.
 func (b *broker) Publish(ctx context.Context, messages []httpd.Message) error {
+	if err := b.degraded(); err != nil {
+		return fmt.Errorf("%w: %w", httpd.ErrFull, err) // the server would say so later, or not at all
+	}
 	out := make([]jetstream.StepMessage, len(messages))
 	for i, m := range messages {
 		out[i] = jetstream.StepMessage{Workflow: m.Workflow, Value: m.Data}
@@ -114,16 +171,16 @@ func (b *broker) Publish(ctx context.Context, messages []httpd.Message) error {
 	return err
 }
 
-// close ends the server and with it everything; what was acknowledged is on
-// disk then.
+// close ends the connections, and the embedded server; what was acknowledged is
+// on disk then.
 func (b *broker) close() error {
-	if b.log != nil {
-		_ = b.log.Close() // gives nil
-	}
-	for _, c := range []*nats.Conn{b.write, b.read} {
+	for _, c := range []*nats.Conn{b.write, b.read, b.own} {
 		if c != nil {
 			c.Close()
 		}
+	}
+	if b.server == nil {
+		return nil
 	}
 	return b.server.Close()
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -9,6 +10,7 @@ import (
 	"misstep/event"
 	"misstep/internal/build"
 	"misstep/stream"
+	"misstep/stream/jetstream"
 )
 
 // engineMetrics reads the snapshots of the engine and the program whenever
@@ -18,7 +20,12 @@ type engineMetrics struct {
 	program func() detectors.Counts
 	lag     func() (records int64, ok bool)
 	skipped func() map[string]int64 // records that a sink did not show, by sink
-	info    prometheus.Metric
+	space   func() jetstream.Space
+	ruleset func() string // hash of the one in force
+	info    *prometheus.Desc
+	version []string // labels of info, but for the ruleset
+	free    *prometheus.Desc
+	refuses *prometheus.Desc
 	steps   *prometheus.Desc
 	skips   *prometheus.Desc
 	lagging *prometheus.Desc
@@ -32,15 +39,17 @@ type value struct {
 	of   func(*stream.Stats, *detectors.Counts) float64
 }
 
-func newEngineMetrics(ruleset string) *engineMetrics {
+func newEngineMetrics(ruleset func() string) *engineMetrics {
 	b := build.Read()
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("misstep_"+name, help, labels, nil)
 	}
 	m := &engineMetrics{
-		info: prometheus.MustNewConstMetric(
-			desc("build_info", "1, labelled with what is running.", "version", "commit", "goversion", "ruleset"),
-			prometheus.GaugeValue, 1, b.Version, b.Commit, runtime.Version(), ruleset),
+		ruleset: ruleset,
+		info:    desc("build_info", "1, labelled with what is running.", "version", "commit", "goversion", "ruleset"),
+		version: []string{b.Version, b.Commit, runtime.Version()},
+		free:    desc("disk_free_bytes", "Bytes that can still be written where the data folder is."),
+		refuses: desc("steps_refused_for_space", "1 while steps are refused because the disk is nearly full or does not take writes, else 0."),
 		steps:   desc("steps_total", "Step events applied since the start, those replayed after a restart included, by kind.", "kind"),
 		skips:   desc("sink_skipped_total", "Records that a slow sink did not take; all are in the results log.", "sink"),
 		lagging: desc("applied_lag_records", "Records in the log of steps that were not applied yet."),
@@ -70,6 +79,14 @@ func newEngineMetrics(ruleset string) *engineMetrics {
 	program("schemas_refused_total", "Parameter schemas that cannot be used.", func(c *detectors.Counts) uint64 { return c.SchemasRefused })
 	program("schemas_fallback_total", "Parameter schemas that the general, slower validator takes.", func(c *detectors.Counts) uint64 { return c.SchemasFallback })
 	program("fallback_calls_total", "Tool calls that the general, slower validator judged.", func(c *detectors.Counts) uint64 { return c.Fallbacks })
+	program("forgotten_total", "Ended trajectories forgotten before their time, for want of memory.", func(c *detectors.Counts) uint64 { return c.Forgotten })
+	program("evicted_total", "Live trajectories closed for want of memory.", func(c *detectors.Counts) uint64 { return c.Evicted })
+	program("evicted_open_total", "Those of them that had an open failure.", func(c *detectors.Counts) uint64 { return c.EvictedOpen })
+	program("shortened_total", "Trajectories that keep fewer calls, since they grew too large.", func(c *detectors.Counts) uint64 { return c.Shortened })
+	add(prometheus.GaugeValue, "state_bytes", "Memory of the state of all trajectories, about.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Bytes) })
+	add(prometheus.GaugeValue, "ended_trajectories", "Trajectories in memory whose task has ended.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Ended) })
 	add(prometheus.GaugeValue, "trajectories", "Trajectories in memory.",
 		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Live) })
 	return m
@@ -77,7 +94,9 @@ func newEngineMetrics(ruleset string) *engineMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *engineMetrics) Describe(out chan<- *prometheus.Desc) {
-	out <- m.info.Desc()
+	out <- m.info
+	out <- m.free
+	out <- m.refuses
 	out <- m.steps
 	out <- m.skips
 	out <- m.lagging
@@ -89,7 +108,16 @@ func (m *engineMetrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *engineMetrics) Collect(out chan<- prometheus.Metric) {
 	stats, counts := m.engine(), m.program()
-	out <- m.info
+	out <- prometheus.MustNewConstMetric(m.info, prometheus.GaugeValue, 1, append(slices.Clip(m.version), m.ruleset())...)
+	space := m.space()
+	if space.Free >= 0 {
+		out <- prometheus.MustNewConstMetric(m.free, prometheus.GaugeValue, float64(space.Free))
+	}
+	refuses := 0.0
+	if space.Error != nil {
+		refuses = 1
+	}
+	out <- prometheus.MustNewConstMetric(m.refuses, prometheus.GaugeValue, refuses)
 	for k, n := range counts.Kinds {
 		out <- prometheus.MustNewConstMetric(m.steps, prometheus.CounterValue, float64(n), event.Kind(k).String())
 	}

@@ -20,6 +20,7 @@ import (
 	"misstep/internal/config"
 	"misstep/sinks"
 	"misstep/stream"
+	"misstep/stream/jetstream"
 )
 
 func TestReadiness(t *testing.T) {
@@ -53,11 +54,11 @@ func TestReadiness(t *testing.T) {
 
 func TestEmbedded(t *testing.T) {
 	c := config.Default()
-	if o := embedded(c, zerolog.Nop()); o.SyncAlways || o.SyncInterval != time.Second || o.Dir != c.Data || o.Listen != c.NATS.Listen {
+	if o := embedded(c, &secrets{}, zerolog.Nop()); o.SyncAlways || o.SyncInterval != time.Second || o.Dir != c.Data || o.Listen != c.NATS.Listen {
 		t.Errorf("the defaults give %+v", o)
 	}
 	c.NATS.SyncInterval = 0
-	if o := embedded(c, zerolog.Nop()); !o.SyncAlways {
+	if o := embedded(c, &secrets{}, zerolog.Nop()); !o.SyncAlways {
 		t.Errorf("always gives %+v", o)
 	}
 }
@@ -123,7 +124,7 @@ func TestFollowersTell(t *testing.T) {
 }
 
 func TestEngineMetrics(t *testing.T) {
-	m := newEngineMetrics("0123456789abcdef")
+	m := newEngineMetrics(func() string { return "0123456789abcdef" })
 	stats := stream.Stats{Records: 1, Outputs: 2, Suppressed: 3, AppendFails: 4, Regressions: 5}
 	counts := detectors.Counts{Late: 6, TimeAhead: 7, TimeBack: 8, EpisodesCapped: 9, Live: 10}
 	counts.Duplicates, counts.Orphans, counts.BadCatalogues = 11, 12, 13
@@ -133,6 +134,8 @@ func TestEngineMetrics(t *testing.T) {
 	m.engine, m.program = func() stream.Stats { return stats }, func() detectors.Counts { return counts }
 	m.lag = func() (int64, bool) { return lag, known }
 	m.skipped = func() map[string]int64 { return map[string]int64{"terminal": 20} }
+	space := jetstream.Space{Free: 21, Error: errors.New("full")}
+	m.space = func() jetstream.Space { return space }
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(m)
 	want := map[string]string{
@@ -142,6 +145,7 @@ func TestEngineMetrics(t *testing.T) {
 		"catalogues_refused_total": " 13", "schemas_compiled_total": " 14", "schemas_refused_total": " 15",
 		"schemas_fallback_total": " 16", "fallback_calls_total": " 17", "steps_total": `{kind="tool_call"} 18`,
 		"applied_lag_records": " 19", "sink_skipped_total": `{sink="terminal"} 20`,
+		"disk_free_bytes": " 21", "steps_refused_for_space": " 1",
 	}
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -151,9 +155,12 @@ func TestEngineMetrics(t *testing.T) {
 			t.Errorf("there is no misstep_%s%s in\n%s", name, value, text)
 		}
 	}
-	known = false
+	known, space = false, jetstream.Space{Free: -1}
 	if n, err := testutil.GatherAndCount(r, "misstep_applied_lag_records"); n != 0 || err != nil {
 		t.Errorf("a lag that is not known is shown: %d, %v", n, err)
+	}
+	if n, err := testutil.GatherAndCount(r, "misstep_disk_free_bytes"); n != 0 || err != nil {
+		t.Errorf("a space that is not known is shown: %d, %v", n, err)
 	}
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil || len(problems) > 0 {

@@ -14,11 +14,20 @@ const askEnd = 2 * time.Second
 // position is the offset of the last record applied; before the first it is
 // before every record.
 func (a *app) position() int64 {
-	offset, ok := a.engine.Position()
+	offset, ok := a.terms.get().engine.Position()
 	if !ok {
 		return 0 // offsets begin at 1
 	}
 	return offset
+}
+
+// ready gives nil when this process owns the log and its outputs reach the
+// results log.
+func (a *app) ready() error {
+	if err := a.standingBy(); err != nil {
+		return err
+	}
+	return a.terms.get().engine.Ready()
 }
 
 // lag is how many records were not applied yet; false when the log does not
@@ -38,6 +47,7 @@ func (a *app) lag() (int64, bool) {
 // readiness says whether a step that comes in now is judged now.
 type readiness struct {
 	engine   func() error
+	degraded func() error // why steps are refused; nil: they never are
 	lag      func() (int64, bool)
 	caughtUp atomic.Bool // the engine reached the end of the log once
 }
@@ -47,6 +57,11 @@ type readiness struct {
 func (r *readiness) check() error {
 	if err := r.engine(); err != nil {
 		return err
+	}
+	if r.degraded != nil {
+		if err := r.degraded(); err != nil {
+			return fmt.Errorf("steps are refused: %w", err)
+		}
 	}
 	if r.caughtUp.Load() {
 		return nil

@@ -126,10 +126,24 @@ func TestExample(t *testing.T) {
 
 const full = `
 data: /var/lib/misstep
-nats: {listen: "[::1]:14222", sync_interval: always}
+nats:
+  listen: "[::1]:14222"
+  sync_interval: always
+  min_free: 512MiB
+  steps: {max_bytes: none, max_age: 24h}
+  results: {max_bytes: 1024KiB}
+  token_file: /run/secrets/nats
+  tls: {cert_file: c.pem, key_file: k.pem}
 http:
-  listen: localhost:0
+  listen: 0.0.0.0:0
+  hosts: [detector.example, "no"]
+  token_file: t
+  tls: {cert_file: c, key_file: k}
+admin: {listen: "[::1]:4319"}
 idle: 90s
+retain: 2h
+memory: none
+checkpoint: {work: 20ms, interval: 2s}
 shards: 3
 detectors:
   retry_loop:
@@ -148,7 +162,7 @@ prices:
   - model: m
     input_usd_per_mtok: "0.000001"
     output_usd_per_mtok: 1000000
-budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5}
+budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5, runaway_steps: 7}
 log: {level: debug, format: json}
 metrics: {max_workflows: 1, max_tools: 7}
 `
@@ -160,12 +174,17 @@ func TestFull(t *testing.T) {
 	}
 	no := false
 	want := &Config{
-		Data:   "/var/lib/misstep",
-		NATS:   NATS{Listen: "[::1]:14222"},
-		HTTP:   HTTP{Listen: "localhost:0"},
-		Shards: 3,
+		Data: "/var/lib/misstep",
+		NATS: NATS{
+			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second,
+			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
+			TokenFile: "/run/secrets/nats", TLS: NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}},
+		},
+		HTTP:   HTTP{Listen: "0.0.0.0:0", Hosts: []string{"detector.example", "no"}, TokenFile: "t", TLS: ServerTLS{CertFile: "c", KeyFile: "k"}},
+		Admin:  HTTP{Listen: "[::1]:4319"},
+		Shards: 3, Checkpoint: Checkpoint{Work: 20 * time.Millisecond, Interval: 2 * time.Second},
 		Detect: detectors.Config{
-			Idle: 90 * time.Second,
+			Idle: 90 * time.Second, Retain: 2 * time.Hour,
 			Detectors: map[string]detectors.DetectorConfig{
 				"retry_loop": {Rules: map[string]detectors.RuleConfig{
 					"cycle":      {Disabled: true},
@@ -178,7 +197,7 @@ func TestFull(t *testing.T) {
 				{Name: "yes", Effect: event.EffectWrite},
 			},
 			Prices:  []detectors.Price{{Model: "m", Input: 1, Output: 1e12}},
-			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000},
+			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000, RunawaySteps: 7},
 		},
 		Log:     Log{Level: "debug", Format: "json"},
 		Metrics: Metrics{MaxWorkflows: 1, MaxTools: 7},
@@ -188,9 +207,43 @@ func TestFull(t *testing.T) {
 	}
 }
 
+const external = `
+nats:
+  url: [nats://a.example:4222, "tls://[::1]:4222"]
+  user: detector
+  password_file: /run/secrets/nats
+  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true}
+  stream: STEPS-2
+  subject: "agent.*.support.>"
+  publish_subject: my.steps
+  create: true
+  lease: 90s
+`
+
+func TestExternalNATS(t *testing.T) {
+	c, err := Parse("external", []byte(external))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := NATS{
+		Listen: "127.0.0.1:4222", SyncInterval: time.Second, MinFree: 256 << 20,
+		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
+		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
+		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
+		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Lease: 90 * time.Second,
+	}
+	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
+		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)
+	}
+	c, err = Parse("one", []byte("nats: {url: 'nats://h', token_file: t}\n"))
+	if err != nil || len(c.NATS.URLs) != 1 || c.NATS.TokenFile != "t" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 // TestYAML reads back what YAML writes.
 func TestYAML(t *testing.T) {
-	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile} {
+	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external} {
 		c, err := Parse(name, []byte(src))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -325,6 +378,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(full))
 	f.Add([]byte(hostile))
+	f.Add([]byte(external))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := Parse("f", src)
 		if err != nil {

@@ -2,13 +2,9 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"path"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,18 +42,28 @@ func (d *decoder) root(n node, c *Config) {
 				c.Data = s
 			}
 		}},
-		field{"nats", func(n node) {
-			d.mapping(
-				n,
-				field{"listen", func(n node) { d.listen(n, &c.NATS.Listen) }},
-				field{"sync_interval", func(n node) { d.sync(n, &c.NATS.SyncInterval) }},
-			)
-		}},
-		field{"http", func(n node) {
-			d.mapping(n, field{"listen", func(n node) { d.listen(n, &c.HTTP.Listen) }})
+		field{"nats", func(n node) { d.nats(n, &c.NATS) }},
+		field{"http", func(n node) { d.http(n, &c.HTTP, func(n node) { d.listen(n, &c.HTTP.Listen) }) }},
+		field{"admin", func(n node) {
+			d.http(n, &c.Admin, func(n node) {
+				if v, ok := n.ast.(*ast.StringNode); ok && v.Value == "off" {
+					c.Admin.Listen = ""
+					return
+				}
+				d.listen(n, &c.Admin.Listen)
+			})
 		}},
 		field{"idle", func(n node) { d.duration(n, &c.Detect.Idle, time.Second, 720*time.Hour, "") }},
+		field{"retain", func(n node) { d.duration(n, &c.Detect.Retain, time.Second, 720*time.Hour, "") }},
 		field{"shards", func(n node) { d.count(n, &c.Shards, 0, 1024) }},
+		field{"memory", func(n node) { d.size(n, &c.Memory, 16<<20, 1<<50, ", or none") }},
+		field{"checkpoint", func(n node) {
+			d.mapping(
+				n,
+				field{"work", func(n node) { d.duration(n, &c.Checkpoint.Work, 10*time.Millisecond, time.Minute, "") }},
+				field{"interval", func(n node) { d.duration(n, &c.Checkpoint.Interval, 100*time.Millisecond, time.Hour, "") }},
+			)
+		}},
 		field{"detectors", func(n node) { d.detectors(n, &c.Detect) }},
 		field{"tools", func(n node) { d.list(n, func(n node) { d.tool(n, &c.Detect) }) }},
 		field{"prices", func(n node) { d.list(n, func(n node) { d.price(n, &c.Detect) }) }},
@@ -69,6 +75,7 @@ func (d *decoder) root(n node, c *Config) {
 				field{"max_calls", func(n node) { d.integer(n, &b.MaxCalls, 0, most) }},
 				field{"max_calls_per_tool", func(n node) { d.integer(n, &b.MaxCallsPerTool, 0, most) }},
 				field{"max_cost_usd", func(n node) { d.millionths(n, &b.MaxCostMicroUSD) }},
+				field{"runaway_steps", func(n node) { d.integer(n, &b.RunawaySteps, 1, most) }},
 			)
 		}},
 		field{"log", func(n node) {
@@ -100,34 +107,6 @@ func (d *decoder) sync(n node, p *time.Duration) {
 		return
 	}
 	d.duration(n, p, 10*time.Millisecond, 10*time.Minute, ", or always")
-}
-
-func (d *decoder) listen(n node, p *string) {
-	s, ok := d.text(n, "a loopback address such as 127.0.0.1:4318")
-	if !ok {
-		return
-	}
-	if err := CheckListen(s); err != nil {
-		d.fail(n, "%v", err)
-		return
-	}
-	*p = s
-}
-
-// CheckListen says what is wrong with an address to listen on. Only loopback is
-// allowed: nothing that answers there asks who is calling.
-func CheckListen(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("found %q; give an address with its port, such as 127.0.0.1:4318", clip(addr))
-	}
-	if p, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(p, 10) != port {
-		return fmt.Errorf("found port %q; give a number from 0 (any free port) to 65535", clip(port))
-	}
-	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("found %q; give a loopback address such as 127.0.0.1:%s: callers are not authenticated, so no other host may reach it", clip(addr), port)
 }
 
 func (d *decoder) detectors(n node, c *detectors.Config) {

@@ -6,24 +6,25 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 )
 
-// Options say what a server is made of. All are required, but for the limits.
+// Options say what a server is made of. All are required, but for Degraded,
+// Access and the limits.
 type Options struct {
 	Publisher Publisher
 	// Ready gives nil when steps that come in are judged at once, else why not.
-	Ready    func() error
+	Ready func() error
+	// Degraded says what is wrong that no restart mends; /healthz tells it.
+	Degraded func() error
+	Access   Access
 	Gatherer prometheus.Gatherer   // what /metrics shows
 	Register prometheus.Registerer // takes the server's own metrics
 	Log      zerolog.Logger
@@ -65,7 +66,8 @@ type Server struct {
 	opts     Options
 	http     *http.Server
 	metrics  http.Handler
-	origin   *http.CrossOriginProtection
+	gate     gate
+	probes   probes
 	held     *room
 	subjects *subjects
 	requests *prometheus.CounterVec
@@ -89,8 +91,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, held: newRoom(max(o.MaxHeld, o.MaxBody)), subjects: newSubjects(),
-		origin:  http.NewCrossOriginProtection(),
-		metrics: promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 30 * time.Second}),
+		gate: newGate(o.Access), probes: probes{o.Ready, o.Degraded}, metrics: metricsHandler(o.Gatherer),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "misstep_http_requests_total", Help: "HTTP requests answered, by endpoint and status code.",
 		}, []string{"endpoint", "code"}),
@@ -106,45 +107,21 @@ func New(o Options) (*Server, error) {
 	for _, result := range []string{accepted, refused} {
 		s.events.WithLabelValues(result)
 	}
-	s.http = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: readHeader,
-		ReadTimeout:       readAll,
-		WriteTimeout:      writeAll,
-		IdleTimeout:       idleConn,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(logWriter{o.Log}, "", 0),
-	}
+	s.http = newHTTP(s, o.Access, o.Log)
 	return s, nil
 }
 
 // Serve answers on ln until Shutdown, then gives nil.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
+func (s *Server) Serve(ln net.Listener) error { return serve(s.http, ln) }
 
 // Shutdown takes no new requests, lets those under way finish and returns; when
 // ctx ends first it cuts them off and gives ctx's error.
-func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		_ = s.http.Close() // there is nobody to tell
-	}
-	return err
-}
+func (s *Server) Shutdown(ctx context.Context) error { return shutdown(ctx, s.http) }
 
 // ServeHTTP routes a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, code: http.StatusOK}
-	h := rec.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
+	protect(rec.Header())
 	endpoint := s.route(rec, r)
 	s.requests.WithLabelValues(endpoint, strconv.Itoa(rec.code)).Inc()
 }
@@ -160,16 +137,12 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 	case metricsPath:
 		endpoint, handle = "metrics", s.metrics.ServeHTTP
 	case healthPath:
-		endpoint, handle = "healthz", s.health
+		endpoint, handle = "healthz", s.probes.health
 	case readyPath:
-		endpoint, handle = "readyz", s.ready
+		endpoint, handle = "readyz", s.probes.ready
 	}
 	switch {
-	case !localHost(r.Host):
-		// A page in a browser can have its name resolve to this machine.
-		fail(w, http.StatusForbidden, "the Host header does not name this machine; call localhost or 127.0.0.1")
-	case s.origin.Check(r) != nil:
-		fail(w, http.StatusForbidden, "a page of another origin sent this; send it from a program")
+	case !s.gate.pass(w, r):
 	case handle == nil:
 		fail(w, http.StatusNotFound, "nothing is here; there are POST "+stepsPath+", "+metricsPath+", "+healthPath+" and "+readyPath)
 	case r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead):
@@ -179,33 +152,6 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 		handle(w, r)
 	}
 	return endpoint
-}
-
-// localHost reports whether the Host header of a request names this machine by
-// a name that no DNS server decides about.
-func localHost(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.IsLoopback()
-}
-
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, status{Status: "ok"})
-}
-
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if err := s.opts.Ready(); err != nil {
-		reply(w, http.StatusServiceUnavailable, status{Status: "not ready", Reason: err.Error()})
-		return
-	}
-	reply(w, http.StatusOK, status{Status: "ready"})
 }
 
 type status struct {

@@ -1,8 +1,12 @@
 package jetstream
 
 import (
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -27,24 +31,34 @@ const (
 	MaxPayload = 2 << 20
 
 	readyTimeout = 10 * time.Second
+	tlsTimeout   = 5 * time.Second // of a handshake
 )
 
 // EmbeddedOptions say how the embedded server runs. Dir is required.
 type EmbeddedOptions struct {
 	Dir string // data folder
-	// Listen is a loopback address, host:port; empty is DefaultListen, port 0
-	// a free one.
+	// Listen is an address, host:port; empty is DefaultListen, port 0 a free one.
+	// One that other machines reach needs Auth.
 	Listen string
+	// Auth reports whether a client gave the right token; nil asks for none. It
+	// is called by many goroutines.
+	Auth func(token string) bool
+	// TLS is what the server proves itself with; nil: it speaks in clear text.
+	TLS *tls.Config
 	// SyncInterval is the time between fsyncs, 0 is DefaultSyncInterval.
 	SyncInterval time.Duration
 	// SyncAlways has every message synced before it is acknowledged.
 	SyncAlways bool
-	// MaxStore bounds the disk space in bytes; 0 is three quarters of what is
-	// free.
+	// MaxStore bounds the disk space in bytes; 0 bounds it by MinFree alone.
 	MaxStore int64
+	// MinFree is how many bytes of the disk are kept free: with less, steps are
+	// refused until there is room again. 0 is DefaultMinFree.
+	MinFree int64
 	// Logger takes the server's warnings and errors, and its notices as debug.
 	// The zero value is silent.
 	Logger zerolog.Logger
+
+	free func(dir string) (int64, error) // nil: freeSpace
 }
 
 // AddrInUseError says that another process listens at the address.
@@ -65,7 +79,9 @@ func (e *AddrInUseError) Error() string {
 type Embedded struct {
 	opts   EmbeddedOptions
 	folder *stream.Folder
+	own    string // token of connections within the process
 	server *server.Server
+	guard  *guard
 	close  sync.Once
 	err    error
 }
@@ -80,7 +96,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if opts.SyncInterval == 0 {
 		opts.SyncInterval = DefaultSyncInterval
 	}
-	host, port, err := loopback(opts.Listen)
+	host, port, err := listenAddr(opts.Listen, opts.Auth != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -90,21 +106,34 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := startServer(opts, host, port)
+	log := &serverLog{log: opts.Logger}
+	own := rand.Text()
+	srv, err := startServer(opts, host, port, own, log)
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	return &Embedded{opts: opts, folder: folder, server: srv}, nil
+	e := &Embedded{opts: opts, folder: folder, own: own, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
+	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, errors.Join(err, folder.Close())
+	}
+	go e.guard.run()
+	return e, nil
 }
 
-func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, error) {
+func startServer(opts EmbeddedOptions, host string, port int, own string, log *serverLog) (*server.Server, error) {
+	if opts.MaxStore == 0 {
+		// The server's own default is less after each restart, the more it holds.
+		opts.MaxStore = math.MaxInt64 / 4
+	}
 	if err := free(host, port); err != nil {
 		return nil, err
 	}
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	srv, err := server.NewServer(&server.Options{
+	so := &server.Options{
 		ServerName:             "misstep",
 		Host:                   host,
 		Port:                   port,
@@ -116,11 +145,16 @@ func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, e
 		SyncAlways:             opts.SyncAlways,
 		MaxPayload:             MaxPayload,
 		DisableJetStreamBanner: true,
-	})
+		TLSConfig:              opts.TLS,
+		TLSTimeout:             tlsTimeout.Seconds(),
+	}
+	if opts.Auth != nil {
+		so.CustomClientAuthentication = auth{opts.Auth, own}
+	}
+	srv, err := server.NewServer(so)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	log := &serverLog{log: opts.Logger}
 	srv.SetLoggerV2(log, false, false, false)
 	srv.Start()
 	err = log.fatal()
@@ -144,8 +178,21 @@ func startServer(opts EmbeddedOptions, host string, port int) (*server.Server, e
 	return srv, nil
 }
 
-// loopback takes an address apart and refuses one that others can reach.
-func loopback(listen string) (host string, port int, err error) {
+// auth asks clients for a token.
+type auth struct {
+	is  func(token string) bool
+	own string
+}
+
+// Check implements server.Authentication.
+func (a auth) Check(c server.ClientAuthentication) bool {
+	token := c.GetOpts().Token
+	return a.is(token) || subtle.ConstantTimeCompare([]byte(token), []byte(a.own)) == 1
+}
+
+// listenAddr takes an address apart and refuses one that others can reach
+// without being asked who they are.
+func listenAddr(listen string, authenticated bool) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", 0, fmt.Errorf("listen address %q: want host:port, such as %s: %w", listen, DefaultListen, err)
@@ -154,8 +201,8 @@ func loopback(listen string) (host string, port int, err error) {
 	if err != nil || port < 0 || port > 65535 {
 		return "", 0, fmt.Errorf("listen address %q: %q is no port, want 0 to 65535", listen, text)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", 0, fmt.Errorf("listen address %q can be reached from other machines, and the embedded server knows no authentication: use a loopback address such as %s, or run a NATS server of your own and connect to that", listen, DefaultListen)
+	if ip := net.ParseIP(host); !authenticated && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", 0, fmt.Errorf("listen address %q can be reached from other machines, and clients are asked for no token: set one, or use a loopback address such as %s", listen, DefaultListen)
 	}
 	return host, port, nil
 }
@@ -176,8 +223,26 @@ func free(host string, port int) error {
 // Addr is where the server takes connections from outside.
 func (e *Embedded) Addr() string { return e.server.Addr().String() }
 
-// URL is the same for a client.
-func (e *Embedded) URL() string { return "nats://" + e.Addr() }
+// URL is the same for a client on this machine; a token is not in it.
+func (e *Embedded) URL() string {
+	addr := e.Addr()
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			addr = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	if e.opts.TLS != nil {
+		return "tls://" + addr
+	}
+	return "nats://" + addr
+}
+
+// Space says how much room there is, and whether steps are taken.
+func (e *Embedded) Space() Space {
+	e.guard.mu.Lock()
+	defer e.guard.mu.Unlock()
+	return e.guard.space
+}
 
 // Ownership is the data folder's: no other process can read its partitions.
 func (e *Embedded) Ownership() stream.Ownership { return e.folder }
@@ -186,7 +251,7 @@ func (e *Embedded) Ownership() stream.Ownership { return e.folder }
 // shows in the server's monitoring.
 func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 	log := e.opts.Logger
-	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Name(name), nats.MaxReconnects(-1),
+	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Token(e.own), nats.Name(name), nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			ev := log.Warn().Err(err).Str("connection", name)
 			if sub != nil {
@@ -204,6 +269,7 @@ func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 // gives up the folder. Connections end.
 func (e *Embedded) Close() error {
 	e.close.Do(func() {
+		e.guard.close()
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
 		e.err = e.folder.Close()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +36,11 @@ const (
 // LogOptions say what of a stream is read.
 type LogOptions struct {
 	Stream string // empty is StepsStream
+	// Subject says which messages are read, wildcards included; empty is all.
+	// With one, what the stream does not hold any more is told only where it
+	// lies before the stream's first message: other gaps cannot be told from
+	// messages of other subjects.
+	Subject string
 	// From is the first sequence that is read; below 1 the stream's first.
 	From int64
 	// OnGap is told of sequences that the stream does not hold any more, or
@@ -57,6 +63,8 @@ type Log struct {
 	js   jetstream.JetStream
 	opts LogOptions
 	next uint64 // sequence
+	made time.Time
+	look time.Time // when to look for the stream's first sequence next, with a Subject
 
 	consumer string // empty: none
 	inbox    string
@@ -84,13 +92,13 @@ func OpenLog(ctx context.Context, nc *nats.Conn, opts LogOptions) (*Log, error) 
 	}
 	s, err := js.Stream(ctx, opts.Stream)
 	if err != nil {
-		return nil, fmt.Errorf("open stream %s: %w", opts.Stream, classify(err))
+		return nil, fmt.Errorf("open stream %s: %w", opts.Stream, denied(nc, missing(err)))
 	}
 	if err := replayable(s.CachedInfo().Config); err != nil {
 		return nil, err
 	}
 	return &Log{
-		nc: nc, js: js, opts: opts, next: uint64(max(opts.From, 1)), retry: firstRetry,
+		nc: nc, js: js, opts: opts, next: uint64(max(opts.From, 1)), made: s.CachedInfo().Created, retry: firstRetry,
 		up: nc.StatusChanged(nats.CONNECTED, nats.CLOSED), closed: make(chan struct{}),
 	}, nil
 }
@@ -100,6 +108,24 @@ func (l *Log) Source() string { return l.opts.Stream }
 
 // Partition is 0: a stream is one partition.
 func (l *Log) Partition() int32 { return 0 }
+
+// Identity tells the stream from others that had its name: when it was made.
+func (l *Log) Identity() string { return identity(l.made) }
+
+// StreamIdentity is the Identity of a log of the stream that has the name now.
+func StreamIdentity(ctx context.Context, nc *nats.Conn, name string) (string, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return "", fmt.Errorf("stream %s: %w", name, err)
+	}
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("stream %s: %w", name, classify(err))
+	}
+	return identity(s.CachedInfo().Created), nil
+}
+
+func identity(made time.Time) string { return made.UTC().Format(time.RFC3339Nano) }
 
 // Read fills dst with the next records.
 func (l *Log) Read(ctx context.Context, dst []stream.Record) (int, error) {
@@ -172,20 +198,31 @@ var ErrOtherStream = errors.New("stream is not the one that was read before")
 
 // attach makes a consumer that begins at l.next.
 func (l *Log) attach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
+	ctx, stop := answered(ctx, l.nc, answerTimeout)
+	defer stop()
 	s, err := l.js.Stream(ctx, l.opts.Stream)
 	if err != nil {
-		return classify(err)
+		return classify(why(ctx, err))
 	}
-	if last := s.CachedInfo().State.LastSeq; last+1 < l.next {
+	info := s.CachedInfo()
+	if !info.Created.Equal(l.made) {
+		return fmt.Errorf("%w: %s is the one made at %s, and the one made at %s was read", ErrOtherStream, l.opts.Stream, identity(info.Created), l.Identity())
+	}
+	if last := info.State.LastSeq; last+1 < l.next {
 		return fmt.Errorf("%w: %s ends at sequence %d, and %d was to be read next", ErrOtherStream, l.opts.Stream, last, l.next)
+	}
+	if err := replayable(info.Config); err != nil {
+		return err
+	}
+	if l.opts.Subject != "" {
+		l.behind(info.State, math.MaxUint64)
 	}
 	name := "misstep-" + nuid.Next()
 	_, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Name:              name,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       l.next,
+		FilterSubject:     l.opts.Subject,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MaxWaiting:        8,
 		InactiveThreshold: inactiveThreshold,
@@ -193,7 +230,7 @@ func (l *Log) attach(ctx context.Context) error {
 		Replicas:          1,
 	})
 	if err != nil {
-		return classify(err)
+		return classify(why(ctx, err))
 	}
 	// Two requests' messages and what the server says besides: so the channel
 	// is never full, which would lose messages.
@@ -304,13 +341,11 @@ func (l *Log) take(ctx context.Context, dst []stream.Record) (int, error) {
 
 // handle makes a record of a message. false: it was none.
 func (l *Log) handle(msg *nats.Msg, rec *stream.Record) (bool, error) {
-	if len(msg.Data) == 0 && msg.Header != nil {
+	m, ok := parseAck(msg.Reply)
+	if !ok {
 		if status := msg.Header.Get("Status"); status != "" {
 			return false, l.status(status, msg.Header)
 		}
-	}
-	m, ok := parseAck(msg.Reply)
-	if !ok {
 		return false, fmt.Errorf("message with the unknown reply subject %q", msg.Reply)
 	}
 	l.asked--
@@ -320,12 +355,46 @@ func (l *Log) handle(msg *nats.Msg, rec *stream.Record) (bool, error) {
 	if m.sequence < l.next {
 		return false, fmt.Errorf("sequence %d came where %d was due", m.sequence, l.next)
 	}
-	if m.sequence > l.next && l.opts.OnGap != nil {
-		l.opts.OnGap(int64(l.next), int64(m.sequence-1))
+	if m.sequence > l.next {
+		l.skipped(m.sequence)
 	}
 	l.next = m.sequence + 1
 	*rec = stream.Record{Offset: int64(m.sequence), Time: m.time, Value: msg.Data}
 	return true, nil
+}
+
+// skipped tells of the sequences from l.next on that the consumer left out.
+func (l *Log) skipped(sequence uint64) {
+	if l.opts.Subject == "" {
+		l.gap(sequence)
+		return
+	}
+	now := time.Now()
+	if now.Before(l.look) {
+		return
+	}
+	l.look = now.Add(time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s, err := l.js.Stream(ctx, l.opts.Stream); err == nil { // else the next look tells
+		l.behind(s.CachedInfo().State, sequence)
+	}
+}
+
+// behind goes to the stream's first sequence when that lies ahead, but not
+// beyond one that there is.
+func (l *Log) behind(state jetstream.StreamState, sequence uint64) {
+	if first := min(state.FirstSeq, sequence); first > l.next {
+		l.gap(first)
+		l.next = first
+	}
+}
+
+// gap tells that the next record there is has this sequence.
+func (l *Log) gap(sequence uint64) {
+	if l.opts.OnGap != nil {
+		l.opts.OnGap(int64(l.next), int64(sequence-1))
+	}
 }
 
 // status deals with what the server says besides messages.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"misstep/stream"
 )
@@ -31,12 +32,14 @@ const (
 
 	fencePrefix      = "agent.fence."
 	checkpointPrefix = "agent.checkpoint."
+
+	maxName, maxSubject = 255, 1024 // bytes
 )
 
 // resultSubjects are what ResultsStream takes.
 var resultSubjects = [...]string{
 	"agent.failures.>", "agent.directives.>", "agent.tasks", "agent.slis.>", "agent.budgets.>", "agent.verdicts.>", "agent.incidents.>",
-	"agent.deadletter", "agent.gaps", fencePrefix + ">",
+	"agent.deadletter", GapsSubject, fencePrefix + ">",
 }
 
 // Errors that callers tell apart. Test for them with errors.Is.
@@ -113,11 +116,13 @@ func subjectOf(o *stream.Output) (string, error) {
 }
 
 // StepSubject gives the subject for steps of a workflow, empty for none.
-func StepSubject(workflow string) string {
+func StepSubject(workflow string) string { return workflowSubject(StepsSubject, workflow) }
+
+func workflowSubject(subject, workflow string) string {
 	if workflow == "" {
-		return StepsSubject
+		return subject
 	}
-	return StepsSubject + "." + SubjectToken(workflow)
+	return subject + "." + SubjectToken(workflow)
 }
 
 func fenceSubject(source string, partition int32) string {
@@ -128,4 +133,44 @@ func fenceSubject(source string, partition int32) string {
 // be wildcards.
 func checkpointSubject(p place, id, part string) string {
 	return checkpointPrefix + SubjectToken(p.source) + "." + strconv.Itoa(int(p.partition)) + "." + id + "." + part
+}
+
+// CheckStream says what is wrong with the name of a stream.
+func CheckStream(name string) error {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`.*>/\`, r)
+	}) {
+		return fmt.Errorf("a stream's name has 1 to %d printable characters, without space, '.', '*', '>', '/' and '\\'", maxName)
+	}
+	return nil
+}
+
+// CheckSubject says what is wrong with a subject to publish to.
+func CheckSubject(s string) error {
+	if err := CheckFilter(s); err != nil {
+		return err
+	}
+	if strings.ContainsAny(s, "*>") {
+		return errors.New("steps are published there, so it has no wildcard")
+	}
+	return nil
+}
+
+// CheckFilter says what is wrong with a subject that may hold wildcards.
+func CheckFilter(s string) error {
+	tokens := strings.Split(s, ".")
+	for i, t := range tokens {
+		switch {
+		case t == "" || strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+			return errors.New("a subject has tokens with a '.' between them, none of them empty or with a space")
+		case len(t) > 1 && strings.ContainsAny(t, "*>"):
+			return errors.New("a wildcard, '*' or '>', is a token of its own")
+		case t == ">" && i < len(tokens)-1:
+			return errors.New("the wildcard '>' is the last token")
+		}
+	}
+	if len(s) > maxSubject {
+		return fmt.Errorf("a subject has at most %d bytes", maxSubject)
+	}
+	return nil
 }

@@ -24,6 +24,11 @@ type PublisherOptions struct {
 	MaxPending int
 	// Timeout is how long an acknowledgement may take. 0 means DefaultAckTimeout.
 	Timeout time.Duration
+	// Stream must have taken each message. Empty means StepsStream.
+	Stream string
+	// Subject takes the messages without a workflow, those with one go to
+	// Subject.WORKFLOW. Empty means StepsSubject.
+	Subject string
 }
 
 // Defaults of a publisher.
@@ -32,12 +37,14 @@ const (
 	DefaultAckTimeout = 10 * time.Second
 )
 
-// Publisher puts step messages into StepsStream. Its methods may be called by
+// Publisher puts step messages into a stream. Its methods may be called by
 // any goroutine.
 type Publisher struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	timeout time.Duration
+	stream  string
+	subject string
 	room    chan struct{} // holds one for each message under way
 }
 
@@ -49,13 +56,21 @@ func NewPublisher(nc *nats.Conn, opts PublisherOptions) (*Publisher, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultAckTimeout
 	}
+	if opts.Stream == "" {
+		opts.Stream = StepsStream
+	}
+	if opts.Subject == "" {
+		opts.Subject = StepsSubject
+	}
 	// The client's own bound is never met: what a call that has ended left
 	// under way is counted there still, but not here.
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4*opts.MaxPending), jetstream.WithPublishAsyncTimeout(opts.Timeout))
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	return &Publisher{nc: nc, js: js, timeout: opts.Timeout, room: make(chan struct{}, opts.MaxPending)}, nil
+	return &Publisher{
+		nc: nc, js: js, timeout: opts.Timeout, stream: opts.Stream, subject: opts.Subject, room: make(chan struct{}, opts.MaxPending),
+	}, nil
 }
 
 // Publish stores msgs in order and returns when the server has acknowledged
@@ -129,7 +144,7 @@ func (p *Publisher) publish(m *StepMessage) (jetstream.PubAckFuture, error) {
 		return nil, fmt.Errorf("publish steps: %w: %d bytes, limit %d", ErrTooLarge, len(m.Value), limit)
 	}
 	// Not tried again by the client: one that is would come after those behind.
-	f, err := p.js.PublishMsgAsync(&nats.Msg{Subject: StepSubject(m.Workflow), Data: m.Value},
+	f, err := p.js.PublishMsgAsync(&nats.Msg{Subject: workflowSubject(p.subject, m.Workflow), Data: m.Value},
 		jetstream.WithStallWait(p.timeout), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return nil, fmt.Errorf("publish steps: %w", classify(err))
@@ -140,8 +155,8 @@ func (p *Publisher) publish(m *StepMessage) (jetstream.PubAckFuture, error) {
 func (p *Publisher) await(ctx context.Context, f jetstream.PubAckFuture) error {
 	select {
 	case ack := <-f.Ok():
-		if ack.Stream != StepsStream {
-			return fmt.Errorf("publish steps: the subject belongs to the stream %q, want %s", ack.Stream, StepsStream)
+		if ack.Stream != p.stream {
+			return fmt.Errorf("publish steps: the subject belongs to the stream %q, want %s", ack.Stream, p.stream)
 		}
 		return nil
 	case err := <-f.Err():

@@ -309,11 +309,11 @@ type pubAck struct {
 }
 
 func (r *Results) request(ctx context.Context, msg *nats.Msg) (*pubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
+	ctx, stop := answered(ctx, r.nc, r.timeout)
+	defer stop()
 	resp, err := r.nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
-		return nil, classify(err)
+		return nil, classify(why(ctx, err))
 	}
 	var ack pubAck
 	if err := json.Unmarshal(resp.Data, &ack); err != nil {
@@ -340,11 +340,11 @@ func (r *Results) readFence(ctx context.Context, p place) (*fence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read fence %s: %w", subject, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
+	ctx, stop := answered(ctx, r.nc, r.timeout)
+	defer stop()
 	resp, err := r.nc.RequestWithContext(ctx, apiMessageGet+ResultsStream, req)
 	if err != nil {
-		return nil, fmt.Errorf("read fence %s: %w", subject, classify(err))
+		return nil, fmt.Errorf("read fence %s: %w", subject, classify(why(ctx, err)))
 	}
 	var got struct {
 		Error   *jetstream.APIError `json:"error"`

@@ -21,15 +21,19 @@ type Limits struct {
 // EnsureSteps sees to it that the stream for steps exists and can be replayed,
 // and creates it otherwise. A stream that exists keeps its limits.
 func EnsureSteps(ctx context.Context, nc *nats.Conn, limits Limits) error {
-	return ensure(ctx, nc, jetstream.StreamConfig{
-		Name:        StepsStream,
+	return ensure(ctx, nc, stepsConfig(StepsStream, StepsSubject, limits))
+}
+
+func stepsConfig(name, subject string, limits Limits) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        name,
 		Description: "step events of agents",
-		Subjects:    []string{StepsSubject, StepsSubject + ".>"},
+		Subjects:    []string{subject, subject + ".>"},
 		Storage:     jetstream.FileStorage,
 		Retention:   jetstream.LimitsPolicy,
 		MaxAge:      limits.MaxAge,
 		MaxBytes:    noLimit(limits.MaxBytes),
-	})
+	}
 }
 
 // EnsureResults sees to it that the stream for results exists and takes atomic
@@ -40,7 +44,11 @@ func EnsureSteps(ctx context.Context, nc *nats.Conn, limits Limits) error {
 // in bytes that a partition's fence falls out of makes that partition's log be
 // computed anew from its beginning.
 func EnsureResults(ctx context.Context, nc *nats.Conn, limits Limits) error {
-	return ensure(ctx, nc, jetstream.StreamConfig{
+	return ensure(ctx, nc, resultsConfig(limits))
+}
+
+func resultsConfig(limits Limits) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:               ResultsStream,
 		Description:        "failures, task records and all else that misstep puts out",
 		Subjects:           resultSubjects[:],
@@ -51,7 +59,7 @@ func EnsureResults(ctx context.Context, nc *nats.Conn, limits Limits) error {
 		AllowRollup:        true, // of the fence
 		AllowMsgTTL:        true, // so that the fence outlives MaxAge
 		AllowAtomicPublish: true,
-	})
+	}
 }
 
 func noLimit(n int64) int64 {
@@ -184,4 +192,13 @@ func classifyCode(err error, api *jetstream.APIError) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// missing adds to an error about a stream or bucket that is not there how it
+// comes to be.
+func missing(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("%w; `detector topics --for nats` prints the commands that make it, or set nats.create to true", err)
+	}
+	return classify(err)
 }

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"misstep/internal/config"
+	"misstep/stream/jetstream"
+)
+
+// openExternal connects to the user's NATS server and opens its streams.
+func openExternal(ctx context.Context, c *config.Config, log zerolog.Logger) (*broker, error) {
+	n := &c.NATS
+	b := &broker{config: n, logger: log, connect: func(name string) (*nats.Conn, error) {
+		return jetstream.Connect(ctx, ConnectOptions(n, name, log))
+	}}
+	if err := b.open(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	if err := b.lease(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+// ConnectOptions says how the configuration reaches the user's NATS server.
+func ConnectOptions(n *config.NATS, name string, log zerolog.Logger) jetstream.ConnectOptions {
+	return jetstream.ConnectOptions{
+		URLs: n.URLs, Name: name, User: n.User, PasswordFile: n.PasswordFile, TokenFile: n.TokenFile,
+		TLS:    jetstream.TLSOptions{CAFile: n.TLS.CAFile, ServerName: n.TLS.ServerName, InsecureSkipVerify: n.TLS.InsecureSkipVerify},
+		Logger: log,
+	}
+}
+
+// streams sees to it that all streams are there.
+func (b *broker) streams(ctx context.Context) error {
+	if b.server != nil {
+		return b.ownStreams(ctx)
+	}
+	found, err := jetstream.OpenExternal(ctx, b.read, jetstream.ExternalOptions{
+		Stream: b.config.Stream, PublishSubject: b.config.PublishSubject, Create: b.config.Create,
+	})
+	if err == nil && !found.TakesSteps {
+		b.logger.Warn().Str("stream", b.config.Stream).Str("subject", b.config.PublishSubject).
+			Msg("steps that come over HTTP are refused: the stream does not take their subject, or those of workflows below it; set nats.publish_subject to one that it takes")
+	}
+	return err
+}
+
+// lease opens the bucket of owners, on a connection that what is read does not
+// hold up.
+func (b *broker) lease(ctx context.Context) (err error) {
+	if b.own, err = b.connect("misstep owner"); err != nil {
+		return err
+	}
+	b.leases, err = jetstream.OpenLeases(ctx, b.own, jetstream.LeaseOptions{
+		Name: processName(), Lease: b.config.Lease,
+		Identity: func(ctx context.Context) (string, error) {
+			return jetstream.StreamIdentity(ctx, b.own, b.config.Stream)
+		},
+		OnStanding: func(holder string) {
+			b.logger.Info().Str("owner", holder).Msg("standing by: another process owns the log of steps")
+		},
+		OnError: func(err error) { b.logger.Warn().Err(err).Msg("lease of the log of steps") },
+	})
+	b.ownership = b.leases
+	return err
+}
+
+// processName tells a reader which process this is.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+}

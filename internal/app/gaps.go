@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+const (
+	// gapsTold is how many data gaps are told one by one in gapsEvery; those
+	// beyond are counted.
+	gapsTold  = 50
+	gapsEvery = time.Minute
+	// publishGap is how long the reader waits for the event of a gap.
+	publishGap = 5 * time.Second
+)
+
+// gaps tells of records that the log of steps does not hold any more. The
+// reader of the log is its only writer.
+type gaps struct {
+	log     zerolog.Logger
+	source  string
+	publish func(ctx context.Context, from, to int64) error
+	now     func() time.Time
+
+	count, records atomic.Int64
+	until          time.Time // end of the minute
+	told, held     int       // in that minute
+}
+
+// found takes one gap, both offsets included.
+func (g *gaps) found(from, to int64) {
+	g.count.Add(1)
+	g.records.Add(to - from + 1)
+	if now := g.now(); now.After(g.until) {
+		if g.held > 0 {
+			g.log.Warn().Str("source", g.source).Int("gaps", g.held).Msg("more data gaps, too many to tell each; misstep_gaps_total counts them")
+		}
+		g.until, g.told, g.held = now.Add(gapsEvery), 0, 0
+	}
+	if g.told == gapsTold {
+		g.held++
+		return
+	}
+	g.told++
+	g.log.Warn().Str("source", g.source).Int64("from", from).Int64("to", to).
+		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
+	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
+	defer cancel()
+	if err := g.publish(ctx, from, to); err != nil {
+		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
+	}
+}
+
+func (g *gaps) register(r prometheus.Registerer) error {
+	counter := func(name, help string, n *atomic.Int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(n.Load()) })
+	}
+	for _, c := range []prometheus.Collector{
+		counter("misstep_gaps_total", "Data gaps: runs of records that the log of steps did not hold any more when they were to be read.", &g.count),
+		counter("misstep_gap_records_total", "Records in data gaps.", &g.records),
+	} {
+		if err := r.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,360 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+)
+
+const (
+	// InboxPrefix begins the subjects on which a connection takes answers, so
+	// that it needs no right to hear those of others.
+	InboxPrefix = "_INBOX_misstep"
+
+	// MinServerVersion is the first NATS server with atomic batches.
+	MinServerVersion = "2.12"
+
+	apiInfo = "$JS.API.INFO"
+
+	connectTimeout = 5 * time.Second
+	reconnectWait  = 250 * time.Millisecond
+	maxSecret      = 64 << 10
+)
+
+// ConnectOptions say how a NATS server of the user's is reached. URLs is
+// required. Secrets are read from files, at each connect anew, so they can be
+// changed while a connection lives.
+type ConnectOptions struct {
+	URLs         []string // nats://host:port or tls://host:port; any of a cluster will do
+	Name         string   // shows in the server's monitoring
+	User         string
+	PasswordFile string // of User
+	TokenFile    string // instead of User
+	TLS          TLSOptions
+	// Logger is told when the connection is lost and back, and of rights that
+	// are missing. The zero value is silent.
+	Logger zerolog.Logger
+}
+
+// TLSOptions say how the server's certificate is checked. With any of them set,
+// a server without TLS is refused.
+type TLSOptions struct {
+	CAFile     string // PEM; empty: the system's authorities
+	ServerName string // expected in the certificate; empty: the host of the URL
+	// InsecureSkipVerify takes any certificate, so anyone between here and the
+	// server can read and change all.
+	InsecureSkipVerify bool
+}
+
+// CheckURL says what is wrong with the URL of a server. It shows no part of it
+// that could be a secret.
+func CheckURL(s string) error {
+	const want = "want nats://host:port, or tls://host:port"
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || !strings.Contains(s, "://"):
+		return errors.New("this is no URL; " + want)
+	case u.User != nil:
+		return errors.New("the URL holds a user, password or token; secrets are read from files alone: remove what is before the @, and name the user and a password file, or a token file")
+	case u.Scheme != "nats" && u.Scheme != "tls":
+		return fmt.Errorf("scheme %.20q is not known; %s", u.Scheme, want)
+	case u.Hostname() == "":
+		return errors.New("the host is missing; " + want)
+	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
+		return errors.New("there is more than a host and a port; " + want)
+	}
+	if p := u.Port(); p != "" {
+		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("port %q is none, want 1 to 65535", p)
+		}
+	}
+	return nil
+}
+
+// Connect gives a connection, for its caller to close. It tries each URL once;
+// a connection that was made is made anew for ever when it breaks. The error
+// says what to mend, and holds no secret. It also checks what the server can:
+// JetStream, and atomic batches.
+func Connect(ctx context.Context, opts ConnectOptions) (*nats.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	where := strings.Join(opts.URLs, ", ")
+	fail := func(err error) error { return fmt.Errorf("connect to NATS at %s: %w", where, err) }
+	options, err := opts.client()
+	if err != nil {
+		return nil, fail(err)
+	}
+	nc, err := nats.Connect(strings.Join(opts.URLs, ","), options...)
+	if err != nil {
+		return nil, fail(opts.explain(err))
+	}
+	if err := checkServer(ctx, nc); err != nil {
+		nc.Close()
+		return nil, fail(err)
+	}
+	return nc, nil
+}
+
+// client gives the options of the client library.
+func (o *ConnectOptions) client() ([]nats.Option, error) {
+	if len(o.URLs) == 0 {
+		return nil, errors.New("no URL is given")
+	}
+	for _, u := range o.URLs {
+		if err := CheckURL(u); err != nil {
+			return nil, err
+		}
+	}
+	log := o.Logger.With().Str("connection", o.Name).Logger()
+	out := []nats.Option{
+		nats.Name(o.Name), nats.Timeout(connectTimeout), nats.CustomInboxPrefix(InboxPrefix),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.IgnoreAuthErrorAbort(),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn().Err(err).Msg("NATS connection is lost; trying to reconnect")
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("NATS connection is back")
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			ev := log.Warn().Err(err)
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				ev.Msg("NATS refuses a subject; `detector topics --for nats` prints the rights that are needed")
+				return
+			}
+			ev.Msg("NATS client")
+		}),
+	}
+	credentials, err := o.credentials(log)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := o.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	if conf != nil {
+		out = append(out, nats.Secure(conf))
+	}
+	return append(out, credentials...), nil
+}
+
+// credentials has the secret read now, to tell of mistakes, and at each connect
+// again; when that fails, the last one is good enough.
+func (o *ConnectOptions) credentials(log zerolog.Logger) ([]nats.Option, error) {
+	switch {
+	case o.TokenFile != "" && (o.User != "" || o.PasswordFile != ""):
+		return nil, errors.New("there are a user and a token; give one of them")
+	case o.User != "" && o.PasswordFile == "":
+		return nil, errors.New("there is a user without a password file; name the file that holds the password")
+	case o.User == "" && o.PasswordFile != "":
+		return nil, errors.New("there is a password file without a user; name the user")
+	case o.TokenFile == "" && o.PasswordFile == "":
+		return nil, nil
+	}
+	what, file := "password", o.PasswordFile
+	if o.TokenFile != "" {
+		what, file = "token", o.TokenFile
+	}
+	secret, err := readSecret(what, file)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	current := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		s, err := readSecret(what, file)
+		if err != nil {
+			log.Warn().Err(err).Msg("going on with the one read before")
+			return secret
+		}
+		secret = s
+		return s
+	}
+	if o.TokenFile != "" {
+		return []nats.Option{nats.TokenHandler(current)}, nil
+	}
+	return []nats.Option{nats.UserInfoHandler(func() (string, string) { return o.User, current() })}, nil
+}
+
+// readSecret reads a file that holds one secret, and perhaps the end of a line.
+func readSecret(what, file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s file: %w", what, err)
+	}
+	s := strings.TrimRight(string(b), "\r\n")
+	switch {
+	case s == "":
+		return "", fmt.Errorf("%s file %s is empty; write the %s into it", what, file, what)
+	case len(s) > maxSecret, strings.ContainsAny(s, "\r\n"):
+		return "", fmt.Errorf("%s file %s holds more than one line; write the %s alone into it", what, file, what)
+	}
+	return s, nil
+}
+
+// tlsConfig is nil when the server decides whether there is TLS.
+func (o *ConnectOptions) tlsConfig() (*tls.Config, error) {
+	if o.TLS == (TLSOptions{}) {
+		return nil, nil
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.TLS.ServerName, InsecureSkipVerify: o.TLS.InsecureSkipVerify}
+	if o.TLS.CAFile != "" {
+		pem, err := os.ReadFile(o.TLS.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("TLS authorities: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(bytes.TrimSpace(pem)) {
+			return nil, fmt.Errorf("TLS authorities: file %s holds no certificate in PEM form", o.TLS.CAFile)
+		}
+	}
+	return conf, nil
+}
+
+// explain adds to an error of the first connect what to mend.
+func (o *ConnectOptions) explain(err error) error {
+	var (
+		dns       *net.DNSError
+		authority x509.UnknownAuthorityError
+		host      x509.HostnameError
+		cert      x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+	)
+	mend := ""
+	switch text := strings.ToLower(err.Error()); {
+	case errors.Is(err, nats.ErrNoServers):
+		return errors.New("nothing listens there (connection refused); start the server, or correct the URL")
+	case errors.As(err, &dns):
+		mend = "correct the host in the URL"
+	case errors.Is(err, nats.ErrAuthorization), strings.Contains(text, "authorization violation"):
+		switch {
+		case o.TokenFile != "":
+			mend = fmt.Sprintf("the server refuses the token; correct it in %s", o.TokenFile)
+		case o.User != "":
+			mend = fmt.Sprintf("the server refuses user %q with this password; correct the user, or the password in %s", o.User, o.PasswordFile)
+		default:
+			mend = "the server asks for credentials; name a user and a password file, or a token file"
+		}
+	case errors.As(err, &authority):
+		mend = "name the file with the certificate of its authority as the TLS CA file"
+	case errors.As(err, &host):
+		mend = "connect by a name that is in the certificate, or set the TLS server name to one"
+	case errors.As(err, &cert):
+		mend = "renew the server's certificate, or check this machine's clock"
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		mend = "the server has no TLS, and TLS is set here; switch it on there, or remove the TLS settings and use nats://"
+	case errors.As(err, &record):
+		mend = "what listens there is no NATS server with TLS"
+	case errors.As(err, &alert), strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
+		mend = "the server refuses this client's side of TLS; it may ask for a client certificate, which cannot be given"
+	case errors.Is(err, nats.ErrTimeout), strings.Contains(text, "i/o timeout"):
+		mend = fmt.Sprintf("there was no answer within %v; check the URL, and whether that is a NATS server", connectTimeout)
+	default:
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, mend)
+}
+
+// checkServer says what the server lacks.
+func checkServer(ctx context.Context, nc *nats.Conn) error {
+	if v := nc.ConnectedServerVersion(); !atLeast(v, MinServerVersion) {
+		return fmt.Errorf("the server is NATS %.40s, which has no atomic batches; use NATS %s or later", v, MinServerVersion)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	// Sent to nobody first: a right that is missing shows at once then, not
+	// when the request has waited in vain.
+	if err := errors.Join(nc.Publish(apiInfo, nil), nc.FlushWithContext(ctx)); err != nil {
+		return classify(err)
+	}
+	if err := denied(nc, ErrUnavailable); !errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	_, err = js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("%w; enable it in the server's configuration (jetstream: enabled in the account), or connect as a user of another account", err)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		return errors.New("the server runs without JetStream; start it with -js, or with a jetstream block in its configuration")
+	case err != nil:
+		return fmt.Errorf("JetStream: %w", denied(nc, classify(err)))
+	}
+	return nil
+}
+
+// denied says of a request that was not answered whether the server refused its
+// subject.
+func denied(nc *nats.Conn, err error) error {
+	if last := nc.LastError(); errors.Is(err, ErrUnavailable) && errors.Is(last, nats.ErrPermissionViolation) {
+		return fmt.Errorf("%w; `detector topics --for nats` prints the rights that are needed", last)
+	}
+	return err
+}
+
+// atLeast compares versions by their first two numbers.
+func atLeast(have, want string) bool {
+	h, w := majorMinor(have), majorMinor(want)
+	return h[0] > w[0] || h[0] == w[0] && h[1] >= w[1]
+}
+
+func majorMinor(v string) (out [2]int) {
+	for i, part := range strings.SplitN(strings.TrimPrefix(v, "v"), ".", 3) {
+		if i < len(out) {
+			out[i], _ = strconv.Atoi(part) // what is no number counts as 0
+		}
+	}
+	return out
+}
+
+// answered gives a context for one request: it ends after a time, and when the
+// connection breaks, since an answer that was on its way then never comes. stop
+// releases it.
+func answered(ctx context.Context, nc *nats.Conn, timeout time.Duration) (_ context.Context, stop func()) {
+	ctx, cancelTimeout := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithCancelCause(ctx)
+	down := nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	go func() {
+		select {
+		case <-down:
+			cancel(fmt.Errorf("%w: connection was lost while an answer was due", ErrUnavailable))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		cancelTimeout()
+		nc.RemoveStatusListener(down)
+	}
+}
+
+// why gives the reason for which a context of answered ended, when err is its
+// echo.
+func why(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && errors.Is(cause, ErrUnavailable) {
+		return cause
+	}
+	return err
+}

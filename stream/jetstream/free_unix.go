@@ -1,0 +1,15 @@
+//go:build linux || darwin
+
+package jetstream
+
+import "syscall"
+
+// freeSpace gives how many bytes this user may still write to the file system
+// of a folder.
+func freeSpace(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}

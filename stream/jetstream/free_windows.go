@@ -1,0 +1,17 @@
+package jetstream
+
+import "golang.org/x/sys/windows"
+
+// freeSpace gives how many bytes this user may still write to the volume of a
+// folder.
+func freeSpace(dir string) (int64, error) {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return 0, err
+	}
+	return int64(min(free, 1<<62)), nil
+}
