@@ -16,8 +16,9 @@ type change[E any] struct {
 // Switch has another program go on from the next batch boundary, with the state
 // as it is, while Run runs. It returns once the checkpoint with the new ruleset
 // is current, which is what a restart begins with, and the new program has
-// taken over; after an error the old one goes on. It may be called by any
-// goroutine.
+// taken over; after an error the old one goes on. Before Run owns the partition
+// there is nothing to change: it then begins with the new program. It may be
+// called by any goroutine.
 //
 // Exact is that each record is judged under one ruleset, the same after any
 // restart: up to the position of the change under the old one, from there on
@@ -35,6 +36,9 @@ func (e *Engine[E]) Switch(ctx context.Context, p Program[E], ruleset string) er
 	if e.opts.Checkpoint.Store == nil {
 		return errors.New("switch: Options.Checkpoint.Store is missing")
 	}
+	if e.beforeOwned(p, ruleset) {
+		return nil
+	}
 	c := change[E]{program: p, ruleset: ruleset, done: make(chan error, 1)}
 	select {
 	case e.switches <- c:
@@ -47,6 +51,25 @@ func (e *Engine[E]) Switch(ctx context.Context, p Program[E], ruleset string) er
 		return fmt.Errorf("switch to ruleset %s: %w", ruleset, err)
 	}
 	return nil
+}
+
+// beforeOwned makes the change if Run does not own the partition yet.
+func (e *Engine[E]) beforeOwned(p Program[E], ruleset string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.owned {
+		return false
+	}
+	e.adoptProgram(p, newShards(p, len(e.shards)), ruleset)
+	return true
+}
+
+func (e *Engine[E]) adoptProgram(p Program[E], shards []Shard[E], ruleset string) {
+	e.shards, e.opts.Program, e.ck.ruleset = shards, p, ruleset
+	for _, w := range e.workers {
+		w.decoder.Reset()
+		w.decoder = p.NewDecoder()
+	}
 }
 
 // change makes the change between two batches.
@@ -65,11 +88,7 @@ func (e *Engine[E]) change(ctx context.Context, c change[E]) error {
 	if err := e.step(StepSwitch); err != nil {
 		return err
 	}
-	e.shards, e.opts.Program, e.ck.ruleset = shards, c.program, c.ruleset
-	for _, w := range e.workers {
-		w.decoder.Reset()
-		w.decoder = c.program.NewDecoder()
-	}
+	e.adoptProgram(c.program, shards, c.ruleset)
 	return nil
 }
 

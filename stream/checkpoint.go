@@ -21,6 +21,10 @@ var ErrDamaged = errors.New("checkpoint is damaged")
 // anew, or restored from an older copy. Test for it with errors.Is.
 var ErrAhead = errors.New("log ends before what was read of it earlier")
 
+// ErrOtherLog says that a checkpoint is of another log that had the name. Test
+// for it with errors.Is.
+var ErrOtherLog = errors.New("log is not the one that the checkpoint was taken of")
+
 // Checkpoints is where an engine keeps its checkpoints: parts, which are
 // written once, and for each partition one small head, which says what is
 // current. What parts and heads hold is the engine's business. Its methods may
@@ -53,6 +57,12 @@ type Seeker interface {
 	// after. known is an offset that the log held once; the error is ErrAhead
 	// when the log ends before it. It is called before the first Read.
 	Seek(ctx context.Context, after, known int64) error
+}
+
+// Identified is a Log that may be made anew under its name.
+type Identified interface {
+	// Identity tells it from others that had its name.
+	Identity() string
 }
 
 // Idler is a Log with a present time, by which time passes while no record

@@ -87,6 +87,8 @@ type Engine[E any] struct {
 	cancel   context.CancelCauseFunc
 	writers  sync.WaitGroup
 
+	mu       sync.Mutex
+	owned    bool // Run owns the partition, and the program is its own
 	started  atomic.Bool
 	running  atomic.Bool
 	ended    chan struct{} // Run has returned
@@ -178,6 +180,9 @@ func (e *Engine[E]) Run(ctx context.Context) error {
 		}()
 		e.flush.lost = claim.Lost()
 	}
+	e.mu.Lock()
+	e.owned = true
+	e.mu.Unlock()
 	if err := e.flush.open(ctx); err != nil {
 		return cause(ctx, err)
 	}

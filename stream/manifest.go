@@ -27,7 +27,8 @@ type manifest struct {
 	Ruleset   []byte  `cbor:"9,keyasint"`  // in force from here
 	Quiet     int64   `cbor:"10,keyasint"` // records up to this offset put nothing out, -1 for none
 	Shards    int     `cbor:"11,keyasint"`
-	Chunks    []chunk `cbor:"12,keyasint"` // parts 1, 2, ...
+	Chunks    []chunk `cbor:"12,keyasint"`           // parts 1, 2, ...
+	Log       []byte  `cbor:"13,keyasint,omitempty"` // identity of the log, if it has one
 }
 
 // chunk is a part as the manifest knows it. A part of the state that is larger

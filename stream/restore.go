@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -88,6 +89,10 @@ func (e *Engine[E]) restoreState(ctx context.Context) (fresh bool, err error) {
 		h.Current, h.Previous, h.At, h.From = "", "", advance{Offset: -1, Clock: NoTime}, advance{Offset: -1, Clock: NoTime}
 		fresh = true
 	} else {
+		if id := e.identity(); len(m.Log) > 0 && len(id) > 0 && !bytes.Equal(m.Log, id) {
+			return false, fmt.Errorf("%w: it is %s, the checkpoint %s at offset %d is of %s; results of it are published, so remove those and the checkpoints to begin anew with this log",
+				ErrOtherLog, id, m.ID, m.at().Offset, m.Log)
+		}
 		h.Current, h.Previous, h.At, h.From = m.ID, "", m.at(), m.at()
 		e.adopt(m)
 		fresh = e.ck.ruleset != string(m.Ruleset)
@@ -100,6 +105,14 @@ func (e *Engine[E]) restoreState(ctx context.Context) (fresh bool, err error) {
 		f(r)
 	}
 	return fresh, nil
+}
+
+// identity is the log's, nil when it has none.
+func (e *Engine[E]) identity() []byte {
+	if l, ok := e.opts.Log.(Identified); ok {
+		return []byte(l.Identity())
+	}
+	return nil
 }
 
 // adopt takes over the position of a checkpoint whose state is loaded.

@@ -201,7 +201,7 @@ func (e *Engine[E]) freeze(how taking) error {
 			Version: formatVersion, ID: fmt.Sprintf("%s-%d", c.owner, c.taken),
 			Source: []byte(e.source), Partition: e.part,
 			Applied: e.hasLast, Offset: e.last, Next: e.next, Clock: e.clock,
-			Ruleset: []byte(how.ruleset), Quiet: e.quiet, Shards: len(e.shards),
+			Ruleset: []byte(how.ruleset), Quiet: e.quiet, Shards: len(e.shards), Log: e.identity(),
 		},
 		after: e.flush.added(), began: time.Now(), unread: make([]bool, len(e.shards)), left: len(e.shards),
 		parts: make(chan []byte, partsAhead*len(e.shards)), room: make(chan struct{}, 1),

@@ -119,15 +119,6 @@ func (s *shard) AppendFrozen(dst []byte, most int) (part []byte, done bool, err 
 	return part, done, nil
 }
 
-// LoadState implements stream.Shard.
-func (s *shard) LoadState(part []byte, keep func(hash uint64) bool) error {
-	if err := s.Shard.LoadState(part, keep); err != nil {
-		return err
-	}
-	s.slot.set(s.Counts())
-	return nil
-}
-
 // Step implements stream.Shard.
 func (s *shard) Step(b *stream.Batch[event.Step], mine []int32, out *stream.Emitter) {
 	batch := detectors.Batch{Steps: b.Events, At: b.At, Hash: b.Hash, Clock: b.Clock}

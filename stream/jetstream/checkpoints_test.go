@@ -155,6 +155,20 @@ func TestIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(0, true, recs[1].Time) // nothing is left to read
+	if err := publisher(t, nc).Publish(t.Context(), []StepMessage{{Value: []byte("c")}, {Workflow: "w", Value: []byte("d")}}); err != nil {
+		t.Fatal(err)
+	}
+	want(3, false, 0)
+	if err := s.DeleteMsg(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	want(3, true, 0)
+	if err := publisher(t, nc).Publish(t.Context(), []StepMessage{{Workflow: "w", Value: []byte("e")}}); err != nil {
+		t.Fatal(err)
+	}
+	want(3, false, 0)
+	l = openLog(t, nc, LogOptions{Subject: StepsSubject})
+	want(3, true, 0) // what came since is of another subject
 	nc.Close()
 	if _, _, err := l.Idle(t.Context(), 2); err == nil {
 		t.Error("Idle gives a time without a connection")

@@ -34,8 +34,26 @@ func (l *Log) Idle(ctx context.Context, after int64) (now int64, ok bool, err er
 	if err != nil {
 		return 0, false, err
 	}
-	// A stream that is empty has nothing unread, wherever it ends.
-	return now, state.Msgs == 0 || state.LastSeq <= uint64(max(after, 0)), nil
+	if state.Msgs == 0 || state.LastSeq <= uint64(max(after, 0)) {
+		return now, true, nil // a stream that is empty has nothing unread, wherever it ends
+	}
+	// What follows may be of other subjects, or deleted.
+	s, err := l.js.Stream(ctx, l.opts.Stream)
+	if err != nil {
+		return 0, false, fmt.Errorf("stream %s: %w", l.opts.Stream, classify(err))
+	}
+	subject := l.opts.Subject
+	if subject == "" {
+		subject = ">"
+	}
+	last, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return now, true, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("last message of %s: %w", l.opts.Stream, classify(err))
+	}
+	return now, last.Sequence <= uint64(max(after, 0)), nil
 }
 
 // state asks the server for the stream's state and the time.
