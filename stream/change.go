@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // change is a program that is to take over.
@@ -102,6 +103,7 @@ func (e *Engine[E]) begin(ctx context.Context, fresh bool) error {
 	if err := e.step(StepBegin); err != nil {
 		return err
 	}
+	e.ck.since = time.Now()
 	if fresh {
 		failed, err := e.takeNow(ctx, taking{ruleset: e.ck.ruleset, sure: true, patient: true})
 		if err != nil {
