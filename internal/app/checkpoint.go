@@ -7,14 +7,15 @@ import (
 	"github.com/rs/zerolog"
 
 	"misstep/detectors"
+	"misstep/internal/config"
 	"misstep/stream"
 )
 
 // checkpointing says how the engine keeps its state, and logs what becomes of
 // it.
-func checkpointing(log zerolog.Logger, store stream.Checkpoints, ruleset string) stream.Checkpointing {
+func checkpointing(log zerolog.Logger, c *config.Checkpoint, store stream.Checkpoints, ruleset string) stream.Checkpointing {
 	return stream.Checkpointing{
-		Store: store, Ruleset: ruleset,
+		Store: store, Ruleset: ruleset, Work: c.Work, Every: c.Interval,
 		OnRestore: func(r stream.Restored) {
 			if r.ID == "" {
 				log.Info().Msg("no checkpoint yet; the log of steps is applied from its beginning")

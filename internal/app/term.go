@@ -113,7 +113,7 @@ func (a *app) begin(ctx context.Context) error {
 	t.engine, err = stream.New(stream.Options[event.Step]{
 		Program: t.program, Log: t.log, Results: results, Ownership: announced{a.broker.ownership, a.opts.Log},
 		Shards: a.opts.Config.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },
-		Checkpoint: checkpointing(a.opts.Log.With().Str("source", log.Source()).Int32("partition", log.Partition()).Logger(), checkpoints, rules.Hash()),
+		Checkpoint: checkpointing(a.opts.Log.With().Str("source", log.Source()).Int32("partition", log.Partition()).Logger(), &a.opts.Config.Checkpoint, checkpoints, rules.Hash()),
 	})
 	if err != nil {
 		t.close()
