@@ -11,7 +11,7 @@ MUTATE      ?=
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-once storm storm-short mutation cover clean
+.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-once arm64 storm storm-short mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -57,6 +57,10 @@ bench-million: ## and with a million live trajectories; 3 GiB
 
 bench-once: ## every benchmark once, to see that it runs
 	$(GO) test -run '^$$' -bench . -benchtime 1x $$($(call tests,Benchmark) | cut -d' ' -f1 | sort -u)
+
+arm64: ## the same output on arm64, under qemu-aarch64 (Debian: qemu-user)
+	GOARCH=arm64 $(GO) test -count=1 -exec qemu-aarch64 -run 'TestGoldenHash|TestSameOutput' ./internal/detect
+	GOARCH=arm64 $(GO) test -count=1 -exec qemu-aarch64 ./event ./windows ./detectors/state ./detectors/facts
 
 storm: ## kill and stop real detectors for a quarter of an hour and lose nothing
 	$(GO) run ./internal/storm -mode external -for 8m -kills 100 -stops 20
