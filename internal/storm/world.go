@@ -35,7 +35,7 @@ type world struct {
 	http string // where that answers
 
 	kills, stops, nodes, reloads int
-	ownerKills          []time.Time
+	ownerKills                   []time.Time
 }
 
 func newWorld(o options, dir string) (*world, error) {
