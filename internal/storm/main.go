@@ -6,7 +6,8 @@
 //
 //	go run ./internal/storm -mode external -for 2m -kills 40 -stops 6
 //
-// It ends with 1 when an output is lost, wrong or repeated.
+// It ends with 1 when an output is lost, wrong or repeated, or when a soak
+// (-soak) takes more and more memory or goroutines.
 package main
 
 import (
@@ -44,6 +45,7 @@ type options struct {
 	lease  time.Duration
 	bin    string // the detector; built when empty
 	keep   bool   // the folder
+	soak   bool   // instead of a storm
 }
 
 func main() {
@@ -72,12 +74,16 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	flags.Uint64Var(&o.seed, "seed", 0, "of all that is random; 0: another each time")
 	flags.DurationVar(&o.lease, "lease", 2*time.Second, "lease of the owner")
 	flags.StringVar(&o.bin, "bin", "", "the detector; default: it is built")
+	flags.BoolVar(&o.soak, "soak", false, "embedded: look at memory and goroutines while the configuration is reloaded")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with all logs")
 	if err := flags.Parse(args); err != nil {
 		return 2, err
 	}
 	if !slices.Contains([]string{external, embedded, cluster}, o.mode) {
 		return 2, fmt.Errorf("-mode %q: there are external, embedded, cluster", o.mode)
+	}
+	if o.soak && o.mode != embedded {
+		return 2, fmt.Errorf("-soak goes with -mode %s", embedded)
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64()
@@ -127,7 +133,13 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 	if err != nil {
 		return nil, err
 	}
-	if err := w.rage(ctx, done, out); err != nil {
+	var samples []sample
+	if o.soak {
+		samples, err = w.soak(ctx, done, out)
+	} else {
+		err = w.rage(ctx, done, out)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := w.calm(ctx); err != nil {
@@ -143,6 +155,12 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 		return nil, err
 	}
 	r.compare(want, got)
+	if o.soak {
+		var ok bool
+		if r.soaked, ok = flat(samples); !ok {
+			r.grew = true
+		}
+	}
 	r.recovery = recoveries(w.ownerKills, got)
 	return r, nil
 }
@@ -153,10 +171,12 @@ type report struct {
 	expected, found            int
 	lost, wrong, repeated      []string
 	recovery                   []time.Duration
+	soaked                     string // what a soak took
+	grew                       bool   // and that was more and more
 }
 
 func (r *report) clean() bool {
-	return len(r.lost)+len(r.wrong)+len(r.repeated) == 0 && r.expected > 0
+	return len(r.lost)+len(r.wrong)+len(r.repeated) == 0 && r.expected > 0 && !r.grew
 }
 
 func (r *report) compare(want *expected, got []result) {
@@ -188,6 +208,9 @@ func (r *report) String() string {
 	if n := len(r.recovery); n > 0 {
 		fmt.Fprintf(&b, "from the death of an owner to the next output: median %s, longest %s, of %d\n",
 			r.recovery[n/2].Round(time.Millisecond), r.recovery[n-1].Round(time.Millisecond), n)
+	}
+	if r.soaked != "" {
+		fmt.Fprintln(&b, r.soaked)
 	}
 	for what, keys := range map[string][]string{"lost": r.lost, "wrong": r.wrong, "repeated": r.repeated} {
 		for i, k := range keys {

@@ -54,6 +54,32 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestFlat(t *testing.T) {
+	of := func(rss func(i int) int64, goroutines func(i int) int) []sample {
+		var s []sample
+		for i := range 30 {
+			s = append(s, sample{rss(i), goroutines(i)})
+		}
+		return s
+	}
+	still := func(int) int64 { return 100 << 20 }
+	few := func(i int) int { return 40 + i%5 }
+	for _, c := range []struct {
+		name    string
+		samples []sample
+		want    bool
+	}{
+		{"still", of(still, few), true},
+		{"memory grows", of(func(i int) int64 { return int64(100+i) << 20 }, few), false},
+		{"goroutines grow", of(still, func(i int) int { return 40 + i%5 + i/5 }), false},
+		{"few samples", of(still, few)[:3], false},
+	} {
+		if text, got := flat(c.samples); got != c.want {
+			t.Errorf("%s: flat %t, %s", c.name, got, text)
+		}
+	}
+}
+
 func TestRecoveries(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	got := recoveries([]time.Time{at(10), at(20), at(90)}, []result{{stored: at(9)}, {stored: at(13)}, {stored: at(21)}})
@@ -138,7 +164,7 @@ func TestProcess(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"-mode", "nobody"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-mode", "nobody"}, {"-soak"}, {"-nonsense"}} {
 		if code, err := run(context.Background(), args, io.Discard); code != 2 || err == nil {
 			t.Errorf("run(%q) = %d, %v", args, code, err)
 		}

@@ -31,14 +31,17 @@ type world struct {
 	nc        *nats.Conn
 	js        jetstream.JetStream
 
-	kills, stops, nodes int
-	ownerKills          []time.Time
+	conf string // of the embedded detector
+	http string // where that answers
+
+	kills, stops, nodes, reloads int
+	ownerKills                   []time.Time
 }
 
 func newWorld(o options, dir string) (*world, error) {
 	w := &world{opts: o, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1))}
 	n := map[string]int{external: 1, embedded: 0, cluster: 3}[o.mode]
-	ports, err := freePorts(2*n + 2)
+	ports, err := freePorts(2*n + 3)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +60,13 @@ func newWorld(o options, dir string) (*world, error) {
 	w.urls = strings.Join(urls, ",")
 	if o.mode == embedded {
 		w.urls = fmt.Sprintf("nats://127.0.0.1:%d", ports[0])
-		conf := w.file("misstep.yaml", fmt.Sprintf("data: %s\nnats: {listen: \"127.0.0.1:%d\"}\nhttp: {listen: \"127.0.0.1:0\"}\ncheckpoint: {work: 50ms, interval: 1s}\n",
-			filepath.Join(dir, "data"), ports[0]))
-		w.detectors = append(w.detectors, w.detector("detector0", conf))
+		w.http = fmt.Sprintf("http://127.0.0.1:%d", ports[1])
+		w.conf = fmt.Sprintf("data: %s\nnats: {listen: \"127.0.0.1:%d\", steps: {max_bytes: 256MiB}}\nhttp: {listen: \"127.0.0.1:%d\"}\n"+
+			"checkpoint: {work: 50ms, interval: 1s}\n", filepath.Join(dir, "data"), ports[0], ports[1])
+		if o.soak {
+			w.conf += "retain: 1m\n" // so that memory stands still before the end
+		}
+		w.detectors = append(w.detectors, w.detector("detector0", w.file("misstep.yaml", w.conf)))
 		return w, nil
 	}
 	for i := range 3 {
@@ -225,6 +232,10 @@ func (w *world) rage(ctx context.Context, producer <-chan error, out io.Writer) 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return w.endProducer(producer)
+}
+
+func (w *world) endProducer(producer <-chan error) error {
 	w.producer.signal(syscall.SIGTERM)
 	select {
 	case err := <-producer:
