@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 var errCrash = errors.New("crash")
@@ -85,9 +86,12 @@ func (m mortalStore) Delete(ctx context.Context, source string, part int32, id s
 type machine struct {
 	results *MemoryResults
 	store   *MemoryCheckpoints
+	seldom  bool // a checkpoint is taken at the first start only, and at the log's end
 }
 
-func newMachine() *machine { return &machine{NewMemoryResults(), NewMemoryCheckpoints()} }
+func newMachine() *machine {
+	return &machine{results: NewMemoryResults(), store: NewMemoryCheckpoints()}
+}
 
 // often has checkpoints taken whenever it is possible, in small parts.
 func often(c Checkpointing) Checkpointing {
@@ -104,6 +108,9 @@ func (m *machine) engine(t testing.TB, p *process, log Log, opts Options[toyEven
 	}
 	opts.Checkpoint.Store, opts.Checkpoint.At = mortalStore{m.store.Owner(), p}, p.at
 	opts.Checkpoint = often(opts.Checkpoint)
+	if m.seldom {
+		opts.Checkpoint.Work, opts.Checkpoint.Every = time.Hour, time.Hour
+	}
 	e, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
