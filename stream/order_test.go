@@ -65,7 +65,7 @@ func (s slowStore) Put(ctx context.Context, source string, part int32, id string
 func TestOrderOfWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := NewMemoryLog("toy", 3)
-		var mu = make(chan struct{}, 1)
+		mu := make(chan struct{}, 1)
 		var notes []string
 		note := func(s string) { mu <- struct{}{}; notes = append(notes, s); <-mu }
 		e, err := New(Options[toyEvent]{
