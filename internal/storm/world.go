@@ -64,7 +64,7 @@ func newWorld(o options, dir string) (*world, error) {
 		w.conf = fmt.Sprintf("data: %s\nnats: {listen: \"127.0.0.1:%d\", steps: {max_bytes: 256MiB}}\nhttp: {listen: \"127.0.0.1:%d\"}\n"+
 			"checkpoint: {work: 50ms, interval: 1s}\n", filepath.Join(dir, "data"), ports[0], ports[1])
 		if o.soak {
-			w.conf += "retain: 1m\n" // so that memory stands still before the end
+			w.conf += fmt.Sprintf("retain: %s\n", soakRetain)
 		}
 		w.detectors = append(w.detectors, w.detector("detector0", w.file("misstep.yaml", w.conf)))
 		return w, nil
@@ -132,10 +132,8 @@ func (w *world) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	for _, p := range w.detectors {
-		if err := p.start(); err != nil {
-			return err
-		}
+	if err := w.calm(ctx); err != nil {
+		return err
 	}
 	err = wait(ctx, time.Minute, "the detectors have made their streams", func() bool {
 		for _, s := range []string{"AGENT_STEPS", "AGENT_RESULTS"} {
@@ -185,7 +183,11 @@ func (w *world) replicate(ctx context.Context) error {
 
 func (w *world) startProducer(context.Context) (done <-chan error, err error) {
 	o := w.opts
-	w.producer = w.role("producer", "producer", filepath.Join(w.dir, expectedFile), fmt.Sprint(o.seed), fmt.Sprint(o.live), fmt.Sprint(o.rate))
+	retain := time.Duration(0)
+	if o.soak {
+		retain = soakRetain
+	}
+	w.producer = w.role("producer", "producer", filepath.Join(w.dir, expectedFile), fmt.Sprint(o.seed), fmt.Sprint(o.live), fmt.Sprint(o.rate), retain.String())
 	if err := w.producer.start(); err != nil {
 		return nil, err
 	}
@@ -307,7 +309,7 @@ func (w *world) killServer(ctx context.Context) error {
 	return p.start()
 }
 
-// calm sees that every process runs.
+// calm sees that every detector runs.
 func (w *world) calm(context.Context) error {
 	for _, p := range w.detectors {
 		if !p.running() {
