@@ -68,6 +68,25 @@ func newEngineMetrics(ruleset func() string) *engineMetrics {
 	engine("suppressed_outputs_total", "Outputs that the results log had taken in an earlier run.", func(s *stream.Stats) int64 { return s.Suppressed })
 	engine("append_failures_total", "Writes to the results log that failed and were tried again.", func(s *stream.Stats) int64 { return s.AppendFails })
 	engine("clock_regressions_total", "Records whose log time was before that of an earlier one.", func(s *stream.Stats) int64 { return s.Regressions })
+	engine("checkpoints_total", "Checkpoints that became current.", func(s *stream.Stats) int64 { return s.Checkpoints })
+	engine("checkpoint_failures_total", "Checkpoints that failed, so that the one before stayed current.", func(s *stream.Stats) int64 { return s.CheckpointFails })
+	engine("checkpoint_fallbacks_total", "Checkpoints that a start could not use, so that it began with an earlier one or with the log.", func(s *stream.Stats) int64 { return s.Fallbacks })
+	engine("idle_advances_total", "Times that the log clock was advanced without a record.", func(s *stream.Stats) int64 { return s.Advances })
+	add(prometheus.CounterValue, "checkpoint_cpu_seconds_total", "Time spent on encoding the state, summed over all shards.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return s.CheckpointCost.Seconds() })
+	add(prometheus.GaugeValue, "checkpoint_bytes", "Size of the current checkpoint.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointBytes) })
+	add(prometheus.GaugeValue, "checkpoint_seconds", "Time from the freeze of the state until the checkpoint was current, of the last one.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return s.CheckpointTook.Seconds() })
+	add(prometheus.GaugeValue, "checkpoint_position", "Offset of the last record that the current checkpoint holds, -1 when there is none.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointOffset) })
+	add(prometheus.GaugeValue, "checkpoint_timestamp_seconds", "When the state of the last checkpoint was frozen, in seconds since 1970; 0 when none was since the start.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 {
+			if s.CheckpointTime.IsZero() {
+				return 0
+			}
+			return float64(s.CheckpointTime.UnixMilli()) / 1000
+		})
 	program("duplicates_total", "Step events dropped because their id was seen in the trajectory.", func(c *detectors.Counts) uint64 { return c.Duplicates })
 	program("orphans_total", "Tool results without a call.", func(c *detectors.Counts) uint64 { return c.Orphans })
 	program("late_total", "Outcomes and feedback that came when no task was left for them.", func(c *detectors.Counts) uint64 { return c.Late })

@@ -113,6 +113,12 @@ type shard struct {
 	slot *slot
 }
 
+// AppendFrozen implements stream.Shard.
+func (s *shard) AppendFrozen(dst []byte, most int) (part []byte, done bool, err error) {
+	part, done = s.Shard.AppendFrozen(dst, most)
+	return part, done, nil
+}
+
 // Step implements stream.Shard.
 func (s *shard) Step(b *stream.Batch[event.Step], mine []int32, out *stream.Emitter) {
 	batch := detectors.Batch{Steps: b.Events, At: b.At, Hash: b.Hash, Clock: b.Clock}
@@ -125,9 +131,6 @@ func (s *shard) End(r int32, out *stream.Emitter) {
 	s.Shard.End(r, emitter{out})
 	s.slot.set(s.Counts())
 }
-
-// AppendState implements stream.Shard.
-func (s *shard) AppendState(dst []byte) ([]byte, error) { return s.Shard.AppendState(dst), nil }
 
 type emitter struct{ *stream.Emitter }
 

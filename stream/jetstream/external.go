@@ -15,7 +15,7 @@ import (
 type ExternalOptions struct {
 	Stream         string // empty is StepsStream
 	PublishSubject string // of steps that this process publishes; empty is StepsSubject
-	// Create makes ResultsStream, OwnersBucket and, where Stream is StepsStream,
+	// Create makes ResultsStream, CheckpointsStream, OwnersBucket and, where Stream is StepsStream,
 	// that when they do not exist, and adds to ResultsStream what it lacks. A
 	// stream of the user's is never made or changed.
 	Create bool
@@ -48,8 +48,11 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	if err := replayable(steps); err != nil {
 		return External{}, err
 	}
-	if err := openResults(ctx, js, opts.Create, steps.Replicas); err != nil {
-		return External{}, fmt.Errorf("stream %s: %w", ResultsStream, denied(nc, missing(err)))
+	for _, want := range []jetstream.StreamConfig{resultsConfig(Limits{}), checkpointsConfig(Limits{})} {
+		want.Replicas = steps.Replicas
+		if err := openOwn(ctx, js, want, opts.Create); err != nil {
+			return External{}, fmt.Errorf("stream %s: %w", want.Name, denied(nc, missing(err)))
+		}
 	}
 	if opts.Create {
 		if err := EnsureOwners(ctx, nc, steps.Replicas); err != nil {
@@ -78,14 +81,13 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 	return s.CachedInfo().Config, nil
 }
 
-func openResults(ctx context.Context, js jetstream.JetStream, create bool, replicas int) error {
-	want := resultsConfig(Limits{})
-	want.Replicas = replicas
-	s, err := js.Stream(ctx, ResultsStream)
+// openOwn sees to it that a stream of ours is there and has what is wanted.
+func openOwn(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, create bool) error {
+	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && create {
 		s, err = js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = js.Stream(ctx, ResultsStream)
+			s, err = js.Stream(ctx, want.Name)
 		}
 	}
 	if err != nil {
