@@ -145,7 +145,7 @@ func TestLogWithoutContent(t *testing.T) {
 		fmt.Sprintf(`"trajectory_hash":"%016x"`, xxhash.Sum64String(mark+"-run")): 2,
 		`"message":"dead letter: a step could not be read"`:                       20,
 		`"class":"retry_loop"`: 1,
-		`"message":"failure"`:   1,
+		`"message":"failure"`:  1,
 	} {
 		if got := strings.Count(log, want); got < n {
 			t.Errorf("%s is %d times in the log, want %d at least", want, got, n)

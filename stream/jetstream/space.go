@@ -56,6 +56,7 @@ type guard struct {
 	shut   bool // JetStream is stopped
 	refuse bool // the stream for steps refuses
 	known  bool // that it does, or does not
+	failed bool // the last try to have it do so failed, and that was told
 	revive time.Duration
 	next   time.Time // not before then
 }
@@ -114,7 +115,7 @@ func (g *guard) look(now time.Time) {
 	}
 	s := Space{Free: free}
 	switch {
-	case g.shut && low, g.refuse:
+	case low, g.refuse:
 		s.Error = fmt.Errorf("%w: %d bytes are free below %s, and %d are kept free", ErrStorage, free, g.dir, g.minFree)
 	case g.shut:
 		s.Error = fmt.Errorf("%w: a write to %s failed", ErrStorage, g.dir)
@@ -155,9 +156,21 @@ func (g *guard) setRefuse(refuse bool, free int64) {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return // as long as nothing can be published
 	case err != nil:
-		g.log.Warn().Err(err).Msg("keep disk space free")
+		var api *jetstream.APIError
+		if refuse && errors.As(err, &api) {
+			// There is not even room to write that down. Without JetStream those
+			// who publish hear so; with it they would hear nothing.
+			g.log.Error().Err(err).Int64("free", free).Msg("the disk is full; JetStream stops until there is room, nothing that was taken is lost")
+			g.shutDown()
+			return
+		}
+		if !g.failed {
+			g.log.Warn().Err(err).Int64("free", free).Msg("cannot tell the stream for steps whether to take any; trying again")
+		}
+		g.failed = true
 		return
 	}
+	g.failed = false
 	g.refuse, g.known = refuse, true
 	g.revive = firstRevive
 	switch {
