@@ -46,8 +46,10 @@ type guard struct {
 	store   server.JetStreamConfig
 	nc      *nats.Conn
 	broken  func() string // takes what the server said of a failed write, empty when it said nothing
-	stop    chan struct{}
-	stopped chan struct{}
+	// restarted is called after JetStream was started again.
+	restarted func()
+	stop      chan struct{}
+	stopped   chan struct{}
 
 	mu    sync.Mutex
 	space Space
@@ -145,6 +147,7 @@ func (g *guard) start(now time.Time) {
 	}
 	g.log.Info().Msg("JetStream writes again")
 	g.shut, g.known = false, false
+	g.restarted()
 }
 
 // setRefuse has the stream for steps take no more, or take them again.

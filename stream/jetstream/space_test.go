@@ -91,7 +91,7 @@ func TestDiskFull(t *testing.T) {
 					break
 				}
 				acked = append(acked, id)
-				if i%16 == 0 {
+				if i%64 == 0 {
 					looked(t, e)
 				}
 				if i > 1000 {
