@@ -12,7 +12,7 @@ import (
 )
 
 // trajectoryHash stands for the id of a trajectory in the log: an id comes from
-// outside and may say more than an id should. `printf %s ID | xxhsum -H64` gives
+// outside and may say more than an id should. `printf %s ID | xxhsum -H1` gives
 // the same.
 func trajectoryHash(id string) string {
 	s := strconv.FormatUint(xxhash.Sum64String(id), 16)
