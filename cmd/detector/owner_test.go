@@ -16,7 +16,7 @@ import (
 func TestOneOwner(t *testing.T) {
 	s := startNATS(t, "")
 	s.connect()
-	const lease = time.Second
+	const lease = 2 * time.Second
 	conf := fmt.Sprintf("nats: {url: %q, create: true, lease: %v}\n", s.url, lease)
 	n := 0
 	var half []string
@@ -96,7 +96,7 @@ func TestOneOwner(t *testing.T) {
 func TestServerGoesAway(t *testing.T) {
 	s := startNATS(t, "")
 	s.connect()
-	d := startDetector(t, fmt.Sprintf("nats: {url: %q, create: true, lease: 5s}\n", s.url)).up()
+	d := startDetector(t, fmt.Sprintf("nats: {url: %q, create: true, lease: 10s}\n", s.url)).up()
 	d.logged("owns the log of steps")
 	n := 0
 	for range 3 {

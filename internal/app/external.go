@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/nats-io/nats.go"
@@ -79,4 +80,10 @@ func processName() string {
 		host = "an unknown host"
 	}
 	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+}
+
+// WriteTopics writes the commands that make what the configuration needs on a
+// NATS server of the user's, and the rights.
+func WriteTopics(w io.Writer, n *config.NATS, replicas int) error {
+	return jetstream.WriteTopics(w, jetstream.TopicsOptions{Stream: n.Stream, PublishSubject: n.PublishSubject, Replicas: replicas})
 }

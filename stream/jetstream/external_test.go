@@ -82,8 +82,17 @@ func TestTakes(t *testing.T) {
 		of, s string
 		want  bool
 	}{
-		{"a", "a", true}, {"a", "a.b", false}, {"a.b", "a", false}, {"a.*", "a.b", true}, {"a.*", "a", false}, {"a.*", "a.b.c", false},
-		{"a.>", "a.b.c", true}, {"a.>", "a", false}, {">", "a", true}, {"*.b", "a.b", true}, {"*.b", "a.c", false},
+		{"a", "a", true},
+		{"a", "a.b", false},
+		{"a.b", "a", false},
+		{"a.*", "a.b", true},
+		{"a.*", "a", false},
+		{"a.*", "a.b.c", false},
+		{"a.>", "a.b.c", true},
+		{"a.>", "a", false},
+		{">", "a", true},
+		{"*.b", "a.b", true},
+		{"*.b", "a.c", false},
 	} {
 		if takes([]string{"other", c.of}, c.s) != c.want {
 			t.Errorf("%s for %s: want %t", c.of, c.s, c.want)

@@ -29,7 +29,6 @@ const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second
 
-	apiNext           = "$JS.API.CONSUMER.MSG.NEXT."
 	inactiveThreshold = time.Minute
 )
 
