@@ -7,11 +7,12 @@ PLATFORMS   ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 PACKAGES    ?= ./...
 FUZZTIME    ?= 10s
 MUTATE      ?=
+STORM       ?= 10m
 
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-once mutation cover clean
+.PHONY: help build cross test race storm lint vuln fuzz bench bench-once mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -28,6 +29,9 @@ test: ## all tests
 
 race: ## all tests with the race detector
 	$(GO) test -race -short $(PACKAGES)
+
+storm: ## kill detectors and their NATS server at random for STORM
+	MISSTEP_STORM=$(STORM) $(GO) test ./cmd/detector -run '^TestStorm$$' -count 1 -v -timeout 0
 
 lint: vuln ## format, vet, staticcheck, go.mod, known vulnerabilities
 	@out=$$($(GO) run $(GOFUMPT) -l .) && if [ -n "$$out" ]; then echo "gofumpt -w is due:"; echo "$$out"; exit 1; fi

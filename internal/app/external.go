@@ -46,7 +46,7 @@ func (b *broker) streams(ctx context.Context) error {
 			jetstream.EnsureResults(ctx, b.read, jetstream.Limits{}))
 	}
 	found, err := jetstream.OpenExternal(ctx, b.read, jetstream.ExternalOptions{
-		Stream: b.config.Stream, PublishSubject: b.config.PublishSubject, Create: b.config.Create,
+		Stream: b.config.Stream, Subject: b.config.Subject, PublishSubject: b.config.PublishSubject, Create: b.config.Create,
 	})
 	if err == nil && !found.TakesSteps {
 		b.logger.Warn().Str("stream", b.config.Stream).Str("subject", b.config.PublishSubject).

@@ -14,6 +14,7 @@ import (
 // ExternalOptions say what is used of a server of the user's.
 type ExternalOptions struct {
 	Stream         string // empty is StepsStream
+	Subject        string // what of it is read; empty is all
 	PublishSubject string // of steps that this process publishes; empty is StepsSubject
 	// Create makes ResultsStream, OwnersBucket and, where Stream is StepsStream,
 	// that when they do not exist, and adds to ResultsStream what it lacks. A
@@ -47,6 +48,9 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	}
 	if err := replayable(steps); err != nil {
 		return External{}, err
+	}
+	if opts.Subject != "" && len(steps.Subjects) > 0 && !slices.ContainsFunc(steps.Subjects, func(s string) bool { return collide(s, opts.Subject) }) {
+		return External{}, fmt.Errorf("stream %s has the subjects %s, of which none can be %s; correct nats.subject", opts.Stream, strings.Join(steps.Subjects, ", "), opts.Subject)
 	}
 	if err := openResults(ctx, js, opts.Create, steps.Replicas); err != nil {
 		return External{}, fmt.Errorf("stream %s: %w", ResultsStream, denied(nc, missing(err)))
@@ -143,4 +147,18 @@ func takes(subjects []string, s string) bool {
 		}
 		return len(have) == len(want)
 	})
+}
+
+// collide reports whether some subject is one of both, wildcards included.
+func collide(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := 0; i < len(x) && i < len(y); i++ {
+		if x[i] == ">" || y[i] == ">" {
+			return true
+		}
+		if x[i] != y[i] && x[i] != "*" && y[i] != "*" {
+			return false
+		}
+	}
+	return len(x) == len(y)
 }
