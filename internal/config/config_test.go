@@ -161,7 +161,7 @@ func TestFull(t *testing.T) {
 	no := false
 	want := &Config{
 		Data:   "/var/lib/misstep",
-		NATS:   NATS{Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second},
+		NATS:   NATS{Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Replicas: 1, Lease: 10 * time.Second},
 		HTTP:   HTTP{Listen: "localhost:0"},
 		Shards: 3,
 		Detect: detectors.Config{
@@ -198,6 +198,7 @@ nats:
   subject: "agent.*.support.>"
   publish_subject: my.steps
   create: true
+  replicas: 3
   lease: 90s
 `
 
@@ -210,7 +211,7 @@ func TestExternalNATS(t *testing.T) {
 		Listen: "127.0.0.1:4222", SyncInterval: time.Second,
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
 		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
-		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Lease: 90 * time.Second,
+		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
 		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)

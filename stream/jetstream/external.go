@@ -19,7 +19,8 @@ type ExternalOptions struct {
 	// Create makes ResultsStream, OwnersBucket and, where Stream is StepsStream,
 	// that when they do not exist, and adds to ResultsStream what it lacks. A
 	// stream of the user's is never made or changed.
-	Create bool
+	Create   bool
+	Replicas int // of what is made; 0 is 1
 }
 
 // External is what was found on a server of the user's.
@@ -42,6 +43,7 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	if err != nil {
 		return External{}, fmt.Errorf("open streams: %w", err)
 	}
+	opts.Replicas = max(opts.Replicas, 1)
 	steps, err := openSteps(ctx, js, opts)
 	if err != nil {
 		return External{}, fmt.Errorf("stream %s: %w", opts.Stream, denied(nc, missing(err)))
@@ -52,11 +54,11 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	if opts.Subject != "" && len(steps.Subjects) > 0 && !slices.ContainsFunc(steps.Subjects, func(s string) bool { return collide(s, opts.Subject) }) {
 		return External{}, fmt.Errorf("stream %s has the subjects %s, of which none can be %s; correct nats.subject", opts.Stream, strings.Join(steps.Subjects, ", "), opts.Subject)
 	}
-	if err := openResults(ctx, js, opts.Create, steps.Replicas); err != nil {
+	if err := openResults(ctx, js, opts.Create, opts.Replicas); err != nil {
 		return External{}, fmt.Errorf("stream %s: %w", ResultsStream, denied(nc, missing(err)))
 	}
 	if opts.Create {
-		if err := EnsureOwners(ctx, nc, steps.Replicas); err != nil {
+		if err := EnsureOwners(ctx, nc, opts.Replicas); err != nil {
 			return External{}, err
 		}
 	}
@@ -71,7 +73,9 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 		return jetstream.StreamConfig{}, fmt.Errorf("it does not exist; correct nats.stream, or make it: only %s is made on demand", StepsStream)
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) && opts.Create {
-		s, err = js.CreateStream(ctx, stepsConfig(opts.Stream, opts.PublishSubject, Limits{}))
+		want := stepsConfig(opts.Stream, opts.PublishSubject, Limits{})
+		want.Replicas = opts.Replicas
+		s, err = js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = js.Stream(ctx, opts.Stream) // another process was quicker
 		}
