@@ -163,19 +163,40 @@ type natsServer struct {
 
 func startNATS(t *testing.T, conf string) *natsServer {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	s := &natsServer{t: t, file: filepath.Join(dir, "nats.conf")}
-	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q }\n%s", ln.Addr(), filepath.Join(dir, "js"), conf)
-	ln.Close()
+	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q }\n%s", freeAddrs(t, 1)[0], filepath.Join(dir, "js"), conf)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
 	return s
+}
+
+// startCluster starts so many servers that are one cluster.
+func startCluster(t *testing.T, n int) []*natsServer {
+	t.Helper()
+	routes := freeAddrs(t, n)
+	var out []*natsServer
+	for i, addr := range routes {
+		out = append(out, startNATS(t, fmt.Sprintf("server_name: n%d\ncluster { name: c, listen: %q, routes: [nats://%s] }\n", i, addr, strings.Join(routes, ", nats://"))))
+	}
+	return out
+}
+
+// freeAddrs gives addresses that nobody listens at.
+func freeAddrs(t *testing.T, n int) []string {
+	t.Helper()
+	var out []string
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		out = append(out, ln.Addr().String())
+	}
+	return out
 }
 
 func (s *natsServer) start() {

@@ -17,11 +17,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The environment of TestStorm: how long it rages, such as 2m, and the seed of
-// an earlier one.
+// The environment of TestStorm: how long it rages, such as 2m, how many NATS
+// servers there are, of which one at a time is killed, and the seed of an
+// earlier one.
 const (
-	stormTime = "MISSTEP_STORM"
-	stormSeed = "MISSTEP_STORM_SEED"
+	stormTime  = "MISSTEP_STORM"
+	stormNodes = "MISSTEP_STORM_NODES"
+	stormSeed  = "MISSTEP_STORM_SEED"
 )
 
 // TestStorm kills, pauses and stops detectors and their NATS server at random
@@ -41,11 +43,29 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	t.Logf("seed %d", seed)
-	s := &storm{t: t, natsServer: startNATS(t, ""), random: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}, dir: t.TempDir()}
+	s := &storm{t: t, random: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}, dir: t.TempDir()}
+	replicas := 1
+	if n, _ := strconv.Atoi(os.Getenv(stormNodes)); n > 1 {
+		s.nodes, replicas = startCluster(t, n), min(n, 3)
+	} else {
+		s.nodes = []*natsServer{startNATS(t, "")}
+	}
+	s.natsServer = &natsServer{t: t, url: s.nodes[0].url}
+	for _, n := range s.nodes[1:] {
+		s.natsServer.url += "," + n.url
+	}
 	s.connect()
 	s.conf = filepath.Join(s.dir, "misstep.yaml")
-	if err := os.WriteFile(s.conf, fmt.Appendf(nil, "nats: {url: %q, create: true, lease: %v}\nhttp: {listen: '127.0.0.1:0'}\nlog: {format: json}\n", s.url, stormLease), 0o600); err != nil {
+	if err := os.WriteFile(s.conf, fmt.Appendf(nil, "nats: {url: [\"%s\"], create: true, replicas: %d, lease: %v}\nhttp: {listen: '127.0.0.1:0'}\nlog: {format: json}\n", strings.ReplaceAll(s.url, ",", `", "`), replicas, stormLease), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; { // a cluster is not ready at once
+		if _, err := s.js.AccountInfo(t.Context()); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("JetStream is not ready")
+		}
 	}
 	for range 3 {
 		s.detectors = append(s.detectors, s.spawn())
@@ -78,16 +98,17 @@ func TestStorm(t *testing.T) {
 const stormLease = time.Second
 
 type storm struct {
-	*natsServer
-	t         *testing.T
-	random    *rand.Rand
-	dir, conf string
-	detectors []*exec.Cmd
-	asleep    map[int]time.Time // until when
-	open      []string          // trajectories that have begun
-	begun     int
-	done      int // that have their failure to come
-	counts    map[string]int
+	*natsServer // a client of all nodes
+	nodes       []*natsServer
+	t           *testing.T
+	random      *rand.Rand
+	dir, conf   string
+	detectors   []*exec.Cmd
+	asleep      map[int]time.Time // until when
+	open        []string          // trajectories that have begun
+	begun       int
+	done        int // that have their failure to come
+	counts      map[string]int
 }
 
 // spawn starts a detector. It logs to a file that stays for a look.
@@ -155,8 +176,9 @@ func (s *storm) strike() {
 		}
 	case n < 9:
 		what = "kill -9 of the server"
-		s.process.kill()
-		s.start()
+		node := s.nodes[s.random.IntN(len(s.nodes))]
+		node.kill()
+		node.start()
 	default:
 		_ = c.Process.Kill()
 		_ = c.Wait() // it was killed

@@ -152,6 +152,10 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 func (d *decoder) urls(n node, p *[]string) {
 	const want = "a URL such as nats://localhost:4222, or a list of them"
 	one := func(n node) {
+		if _, ok := n.ast.(ast.MapNode); ok { // [nats://localhost:4222] can be one
+			d.fail(n, "found %s; give %s, in quotes", n.found(), want)
+			return
+		}
 		s, ok := d.text(n, want)
 		if !ok {
 			return
