@@ -107,8 +107,17 @@ func TestCollide(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"a", "a", true}, {"a", "b", false}, {"a", "a.b", false}, {"a.*", "a.b", true}, {"a.*", "*.b", true}, {"a.*", "b.*", false},
-		{"a.>", "a.*.c", true}, {"a.>", "a", false}, {"a.>", "*", false}, {">", "a.b", true}, {"a.*", "a.b.>", false},
+		{"a", "a", true},
+		{"a", "b", false},
+		{"a", "a.b", false},
+		{"a.*", "a.b", true},
+		{"a.*", "*.b", true},
+		{"a.*", "b.*", false},
+		{"a.>", "a.*.c", true},
+		{"a.>", "a", false},
+		{"a.>", "*", false},
+		{">", "a.b", true},
+		{"a.*", "a.b.>", false},
 	} {
 		if collide(c.a, c.b) != c.want || collide(c.b, c.a) != c.want {
 			t.Errorf("%s and %s: want %t", c.a, c.b, c.want)
