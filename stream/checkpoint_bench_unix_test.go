@@ -25,7 +25,7 @@ type keyedShard struct {
 
 type keyedDecoder struct{ keys int }
 
-func (p keyed) NewDecoder() Decoder[int] { return keyedDecoder{p.keys} }
+func (p keyed) NewDecoder() Decoder[int] { return keyedDecoder(p) }
 func (p keyed) NewShard() Shard[int]     { return &keyedShard{state: make([][16]uint64, p.keys)} }
 func (keyedDecoder) Reset()              {}
 
