@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,18 +128,18 @@ func TestStaleOwnerDoesNotAdvance(t *testing.T) {
 // failingStore fails as long as it is told to.
 type failingStore struct {
 	*MemoryCheckpoints
-	put, swing bool
+	put, swing atomic.Bool
 }
 
 func (s *failingStore) Put(ctx context.Context, source string, part int32, id string, n int, data []byte) error {
-	if s.put {
+	if s.put.Load() {
 		return errStore
 	}
 	return s.MemoryCheckpoints.Put(ctx, source, part, id, n, data)
 }
 
 func (s *failingStore) Swing(ctx context.Context, source string, part int32, b []byte) error {
-	if s.swing {
+	if s.swing.Load() {
 		return errStore
 	}
 	return s.MemoryCheckpoints.Swing(ctx, source, part, b)
@@ -163,17 +164,20 @@ func TestStoreThatFails(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- e.Run(ctx) }()
 			time.Sleep(time.Second)
-			store.put, store.swing = what == "put", what == "swing"
+			store.put.Store(what == "put")
+			store.swing.Store(what == "swing")
 			log.Append(1, []byte("a;a;a"))
 			time.Sleep(time.Second)
 			if n := len(results.Outputs()); n != 1 {
 				t.Errorf("%s fails: %d outputs", what, n)
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if len(failed) == 0 || !errors.Is(failed[0], errStore) {
 				t.Errorf("%s fails: told %v", what, failed)
 			}
-			store.put, store.swing = false, false
+			store.put.Store(false)
+			store.swing.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if s := e.Stats(); s.CheckpointOffset != 0 || s.CheckpointFails != int64(len(failed)) {

@@ -71,7 +71,7 @@ Exit codes: 0 done, 2 could not do it.`
 		}
 		return fmt.Errorf("no such command: %q; %s", args[0], hint)
 	}
-	root.AddCommand(newRun(), newCheck(), newRules(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newRules(), newTopics(), newVersion())
 	return root
 }
 

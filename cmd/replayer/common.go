@@ -17,11 +17,23 @@ type reading struct {
 	config string
 	format string
 	shards int
+	nats   replay.NATS
 }
 
 func (r *reading) formatFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.format, "format", string(replay.Auto), "what the inputs hold: auto, steps or chat")
 	complete(cmd, "format", "auto\trecognise it", "steps\tstep events", "chat\tOpenAI chat transcripts")
+}
+
+// natsFlags are how the servers of nats:// URLs are reached.
+func natsFlags(cmd *cobra.Command, n *replay.NATS) {
+	f := cmd.Flags()
+	f.StringVar(&n.User, "nats-user", "", "`NAME` of the user on NATS servers")
+	f.StringVar(&n.PasswordFile, "nats-password-file", "", "`FILE` that holds the user's password")
+	f.StringVar(&n.TokenFile, "nats-token-file", "", "`FILE` that holds a token, instead of a user")
+	f.StringVar(&n.CAFile, "nats-ca-file", "", "`FILE` of the authorities of NATS servers with TLS, in PEM form")
+	f.StringVar(&n.ServerName, "nats-server-name", "", "`NAME` expected in the server's certificate; default: the host")
+	f.BoolVar(&n.InsecureSkipVerify, "nats-insecure-skip-verify", false, "take any certificate of NATS servers")
 }
 
 func (r *reading) rulesFlags(cmd *cobra.Command) {
@@ -43,7 +55,7 @@ func (r *reading) inputs(cmd *cobra.Command, args []string) (*replay.Inputs, err
 	if err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
-	return replay.Find(args, f, cmd.InOrStdin())
+	return replay.FindOn(cmd.Context(), r.nats, args, f, cmd.InOrStdin())
 }
 
 // options gives what every replay needs.
@@ -62,6 +74,7 @@ func (r *reading) options(cmd *cobra.Command, args []string) (*replay.Options, e
 	if o.Rules, err = c.Ruleset(); err != nil {
 		return nil, err
 	}
+	r.nats = r.nats.Or(&c.NATS)
 	o.Inputs, err = r.inputs(cmd, args)
 	return o, err
 }

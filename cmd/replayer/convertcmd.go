@@ -54,6 +54,7 @@ tool results no status: none are made up.`,
 		},
 	}
 	f.formatFlag(cmd)
+	natsFlags(cmd, &f.nats)
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` to write to; - is the standard output")
 	return cmd
 }

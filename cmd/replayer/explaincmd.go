@@ -33,5 +33,6 @@ was found with.`,
 	}
 	f.rulesFlags(cmd)
 	f.formatFlag(cmd)
+	natsFlags(cmd, &f.nats)
 	return cmd
 }

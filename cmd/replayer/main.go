@@ -61,14 +61,18 @@ detector runs live.
 An INPUT is a file, a folder (every known file in it, in the order of the
 paths) or - for the standard input. Files are step events (.jsonl, .ndjson,
 .json) or OpenAI chat transcripts, plain or compressed (.gz, .zst); which they
-hold is recognised. All inputs are one log: a trajectory may go on from one to
-the next.
+hold is recognised. nats://HOST:PORT/STREAM?from=...&to=... is a part of a
+stream: from and to are sequences or RFC 3339 times, both included, and it ends
+at the latest at what is the last message when it is looked at; subject=... is
+a part of that. All inputs are one log: a trajectory may go on from one to the
+next.
 
 Exit codes: 0 done, 1 the gate that was asked for does not hold, 2 could not
 do it.`,
 		Example: `  replayer run fixtures/sample.jsonl
   replayer run --fail-on error recorded/
   replayer explain 3f1c recorded/
+  replayer run 'nats://localhost:4222/AGENT_STEPS?from=2026-03-02T09:00:00Z'
   replayer convert transcripts.jsonl --out steps.jsonl.gz`,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
@@ -81,7 +85,7 @@ do it.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplain(), newConvert(), newVersion())
+	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newVersion())
 	return root
 }
 

@@ -190,7 +190,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 		a.reloader.run(reloadCtx, a.opts.Reload)
 	}()
 	if a.opts.Banner != nil {
-		banner(a.opts.Banner, r, &a.opts.Config.HTTP)
+		banner(a.opts.Banner, r, a.opts.Config)
 	} else {
 		a.opts.Log.Info().Str("http", r.HTTP).Str("nats", r.NATS).Str("admin", r.Admin).Str("data", r.Data).Str("stream", r.Stream).Str("ruleset", r.Ruleset).Msg("started")
 	}

@@ -4,31 +4,34 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"misstep/internal/config"
 )
 
 // banner tells a person where things are, and what to try.
-func banner(w io.Writer, r Running, c *config.HTTP) {
-	url := "http://"
-	if c.TLS.CertFile != "" {
-		url = "https://"
-	}
-	url += reachable(r.HTTP)
-	auth := ""
-	if c.TokenFile != "" {
-		auth = fmt.Sprintf(` -H "authorization: Bearer $(cat '%s')"`, c.TokenFile)
-	}
+func banner(w io.Writer, r Running, c *config.Config) {
 	where := "data in " + r.Data
 	if r.Data == "" {
 		where = "steps in the stream " + r.Stream
 	}
+	url, auth := urlOf(r.HTTP, &c.HTTP), ""
+	if c.HTTP.TokenFile != "" {
+		auth = ` -H "authorization: Bearer $(cat '` + strings.ReplaceAll(c.HTTP.TokenFile, "'", `'\''`) + `')"`
+	}
 	fmt.Fprintf(w, "misstep is up: ruleset %s, %s\n  HTTP  %s (POST /v1/steps, /metrics, /readyz)\n", r.Ruleset, where, url)
 	if r.Admin != "" {
-		fmt.Fprintf(w, "  admin %s (/debug/pprof/, /metrics)\n", reachable(r.Admin))
+		fmt.Fprintf(w, "  admin %s (/debug/pprof/, /metrics)\n", urlOf(r.Admin, &c.Admin))
 	}
 	fmt.Fprintf(w, "  NATS  %s (steps to %s, failures from agent.failures.>)\n", r.NATS, r.subject)
 	fmt.Fprintf(w, "  try   curl -sS %s/v1/steps -H 'content-type: application/json'%s -d '%s'\n", url, auth, trySteps)
+}
+
+func urlOf(addr string, c *config.HTTP) string {
+	if c.TLS.CertFile != "" {
+		return "https://" + reachable(addr)
+	}
+	return "http://" + reachable(addr)
 }
 
 // reachable gives an address of this machine for one that stands for all.

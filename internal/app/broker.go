@@ -111,6 +111,9 @@ func (b *broker) url() string {
 // end is the offset of the last record in the log of steps, 0 when there is
 // none.
 func (b *broker) end(ctx context.Context) (int64, error) {
+	if !b.read.IsConnected() {
+		return 0, fmt.Errorf("stream %s: %w", b.config.Stream, jetstream.ErrUnavailable)
+	}
 	s, err := b.js.Stream(ctx, b.config.Stream)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", b.config.Stream, err)

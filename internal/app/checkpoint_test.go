@@ -211,7 +211,15 @@ func startWith(t *testing.T, c *config.Config, with func(*app.Options)) *detecto
 		t.Fatalf("did not start: %v", err)
 	}
 	var err error
-	if d.nc, err = nats.Connect(d.NATS); err != nil {
+	var opts []nats.Option
+	if c.NATS.TokenFile != "" {
+		b, err := os.ReadFile(c.NATS.TokenFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts = append(opts, nats.Token(strings.TrimSpace(string(b))))
+	}
+	if d.nc, err = nats.Connect(d.NATS, opts...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.stop)

@@ -20,6 +20,7 @@ type followers struct {
 	counts   *sinks.Prometheus // never blocks
 	terminal *sinks.Queue
 	log      zerolog.Logger
+	teller   teller
 
 	records []sinks.Record
 	told    int64 // skipped records that were logged
@@ -31,13 +32,14 @@ const tellEvery = 10 * time.Second
 
 func newFollowers(counts *sinks.Prometheus, terminal sinks.Sink, log zerolog.Logger) *followers {
 	return &followers{
-		counts: counts, log: log,
+		counts: counts, log: log, teller: teller{log: log, now: time.Now},
 		terminal: sinks.NewQueue(terminal, terminalQueue, func(err error) { log.Error().Err(err).Str("sink", terminal.Name()).Msg("write to sink") }),
 	}
 }
 
 // write is the engine's tap. It never blocks.
 func (f *followers) write(outs []stream.Output) {
+	f.teller.write(outs)
 	f.records = f.records[:0]
 	for i := range outs {
 		f.records = append(f.records, sinks.Record{Value: outs[i].Record, Encoded: outs[i].Value})

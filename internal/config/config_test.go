@@ -176,7 +176,7 @@ func TestFull(t *testing.T) {
 	want := &Config{
 		Data: "/var/lib/misstep",
 		NATS: NATS{
-			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second,
+			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Replicas: 1, Lease: 10 * time.Second,
 			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
 			TokenFile: "/run/secrets/nats", TLS: NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}},
 		},
@@ -217,6 +217,7 @@ nats:
   subject: "agent.*.support.>"
   publish_subject: my.steps
   create: true
+  replicas: 3
   lease: 90s
 `
 
@@ -230,7 +231,7 @@ func TestExternalNATS(t *testing.T) {
 		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
 		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
-		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Lease: 90 * time.Second,
+		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
 		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)

@@ -29,6 +29,7 @@ type part interface {
 // goroutine.
 type Chain struct {
 	inputs  []Input
+	gap     func(from, to int64)
 	refuse  func(file string, r intake.Refusal)
 	current atomic.Pointer[opened]
 	before  atomic.Int64 // bytes of the inputs that are done
@@ -48,7 +49,7 @@ type opened struct {
 // NewChain gives the log. refuse is told of what a reader of another format
 // than step events could not take, by the goroutine that reads.
 func NewChain(in *Inputs, refuse func(file string, r intake.Refusal)) *Chain {
-	return &Chain{inputs: in.Files, refuse: refuse}
+	return &Chain{inputs: in.Files, gap: in.missing.found, refuse: refuse}
 }
 
 // Source names the log in origins.
@@ -102,7 +103,7 @@ func (c *Chain) open() (*opened, error) {
 		p.base = c.parts[n-1].base + c.parts[n-1].next
 	}
 	var err error
-	if p.part, err = in.open(func(r intake.Refusal) { c.refuse(in.Name, r) }); err != nil {
+	if p.part, err = in.open(c.gap, func(r intake.Refusal) { c.refuse(in.Name, r) }); err != nil {
 		return nil, err
 	}
 	c.parts = append(c.parts, p)
@@ -118,7 +119,10 @@ func (c *Chain) leave(p *opened) error {
 }
 
 // open gives the log of one input.
-func (in *Input) open(refuse func(intake.Refusal)) (part, error) {
+func (in *Input) open(gap func(from, to int64), refuse func(intake.Refusal)) (part, error) {
+	if in.nats != nil {
+		return in.nats.open(in.Name, gap)
+	}
 	if in.Format == intake.Steps {
 		if in.stdin != nil {
 			return stream.OpenReader(stream.FileOptions{Source: in.Name}, in.stdin), nil

@@ -31,9 +31,32 @@ func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (
 	stop := progress.watch(func() (records, bytes int64) { return done.Load(), log.Done() }, in.Total())
 	defer stop()
 
+	var line []byte
+	err := c.steps(ctx, log, func(_ *stream.Record, s *event.Step) error {
+		line = append(event.AppendStep(line[:0], s), '\n')
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		done.Add(1)
+		return nil
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, fmt.Errorf("interrupted after %d steps", done.Load())
+	case err != nil:
+		return nil, err
+	}
+	out.Steps = done.Load()
+	out.Refused = c.dead
+	out.Refused.merge(&c.read)
+	return out, nil
+}
+
+// steps hands each step of a log to do, until its end or an error. What is
+// refused is noted.
+func (c *collector) steps(ctx context.Context, log *Chain, do func(*stream.Record, *event.Step) error) error {
 	dec := event.Decoder{MaxEvent: stream.DefaultMaxRecord}
 	recs := make([]stream.Record, stream.DefaultBatchRecords)
-	var line []byte
 	for {
 		n, err := log.Read(ctx, recs)
 		for i := range recs[:n] {
@@ -44,36 +67,36 @@ func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (
 				})
 				continue
 			}
-			dec.Reset(rec.Value)
-			for {
-				var s event.Step
-				err := dec.Next(&s)
-				var refused *event.DecodeError
-				if errors.As(err, &refused) {
-					c.deadLetter(rec.Offset, refused)
-					continue
-				}
-				if err != nil {
-					break
-				}
-				line = append(event.AppendStep(line[:0], &s), '\n')
-				if _, err := w.Write(line); err != nil {
-					return nil, err
-				}
-				done.Add(1)
+			if err := c.record(&dec, rec, do); err != nil {
+				return err
 			}
-			dec.Release()
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			out.Steps = done.Load()
-			out.Refused = c.dead
-			out.Refused.merge(&c.read)
-			return out, nil
-		case errors.Is(err, context.Canceled):
-			return nil, fmt.Errorf("interrupted after %d steps", done.Load())
-		case err != nil:
-			return nil, err
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// record hands each step of a record to do.
+func (c *collector) record(dec *event.Decoder, rec *stream.Record, do func(*stream.Record, *event.Step) error) error {
+	dec.Reset(rec.Value)
+	defer dec.Release()
+	for {
+		var s event.Step
+		err := dec.Next(&s)
+		var refused *event.DecodeError
+		if errors.As(err, &refused) {
+			c.deadLetter(rec.Offset, refused)
+			continue
+		}
+		if err != nil {
+			return nil // the record's end
+		}
+		if err := do(rec, &s); err != nil {
+			return err
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package replay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,15 +35,24 @@ func ParseFormat(s string) (intake.Format, error) {
 type Input struct {
 	Name   string // as it was named; "-" is the standard input
 	Format intake.Format
-	path   string    // the file, empty while the standard input is read as it comes
-	size   int64     // of the file in bytes
-	stdin  io.Reader // what the standard input gives, from its beginning
+	path   string     // the file, empty while the standard input is read as it comes
+	size   int64      // of the file in bytes
+	stdin  io.Reader  // what the standard input gives, from its beginning
+	nats   *natsInput // nil: not on a NATS server
 }
 
 // Inputs are what a replay reads, in order.
 type Inputs struct {
 	Files   []Input
 	Skipped []string // files of folders that are in no format that is known, with the reason
+
+	missing missing
+}
+
+// Gaps gives how many runs of records, and records, the inputs turned out not
+// to hold any more.
+func (in *Inputs) Gaps() (gaps, records int64) {
+	return in.missing.gaps.Load(), in.missing.records.Load()
 }
 
 // Find tells what the arguments of a command name: files, "-" once, and
@@ -50,6 +60,12 @@ type Inputs struct {
 // their paths. format is Auto or insists. A file that is named and is in no
 // known format is an error; one that a folder holds is skipped.
 func Find(args []string, format intake.Format, stdin io.Reader) (*Inputs, error) {
+	return FindOn(context.Background(), NATS{}, args, format, stdin)
+}
+
+// FindOn is Find with parts of streams among the arguments, whose servers it
+// asks.
+func FindOn(ctx context.Context, access NATS, args []string, format intake.Format, stdin io.Reader) (*Inputs, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no input is named; give a file, a folder or - for the standard input")
 	}
@@ -63,8 +79,10 @@ func Find(args []string, format intake.Format, stdin io.Reader) (*Inputs, error)
 		case arg == "-":
 			piped = true
 			err = in.addStdin(format, stdin)
+		case isNATS(arg):
+			err = in.addNATS(ctx, arg, format, access)
 		case strings.Contains(arg, "://"):
-			err = fmt.Errorf("%s: this version reads files, folders and the standard input, not brokers", arg)
+			err = fmt.Errorf("%s: this version reads files, folders, the standard input and %s", redacted(arg), natsForm)
 		default:
 			err = in.addPath(arg, format)
 		}
@@ -174,6 +192,17 @@ func (in *Inputs) Total() int64 {
 			return 0
 		}
 		n += f.size
+	}
+	return n
+}
+
+// streams is how many of the inputs are on a broker.
+func (in *Inputs) streams() int {
+	n := 0
+	for _, f := range in.Files {
+		if f.nats != nil {
+			n++
+		}
 	}
 	return n
 }

@@ -98,7 +98,7 @@ func TestFindErrors(t *testing.T) {
 		{[]string{filepath.Join(dir, "runs.jsonl")}, `found an object with "trajectory_id", "success"; understood are`},
 		{[]string{filepath.Join(dir, "none")}, "no file ends in .jsonl, .ndjson, .json"},
 		{[]string{filepath.Join(dir, "other")}, "no file in this folder can be read: "},
-		{[]string{"kafka://broker/topic"}, "not brokers"},
+		{[]string{"kafka://broker/topic"}, "the standard input and nats://HOST:PORT/STREAM"},
 		{[]string{"-", "-"}, "can be read once"},
 	} {
 		_, err := Find(c.args, Auto, strings.NewReader(aStep))

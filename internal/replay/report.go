@@ -13,6 +13,7 @@ import (
 // Report is what a replay found, and what it could not judge.
 type Report struct {
 	Files    int
+	Streams  int   // of them, on a broker
 	Events   int64 // steps that were read, duplicates and unknown kinds included
 	Coverage Coverage
 	Tasks    TaskCounts
@@ -88,15 +89,16 @@ type Coverage struct {
 	Tasks         int64          `json:"tasks"`
 	Rules         []RuleCoverage `json:"rules"`
 	Refused       Refused        `json:"refused"`
-	Skipped       []string       `json:"skipped,omitempty"` // files of folders that are in no known format
-	UnknownKinds  uint64         `json:"unknown_kinds"`     // steps of a kind that is not known, skipped
-	Duplicates    uint64         `json:"duplicates"`        // redelivered steps, dropped
-	Orphans       uint64         `json:"orphans"`           // results without a call
-	Late          uint64         `json:"late"`              // outcomes and feedback without a task
-	TimeAhead     uint64         `json:"time_ahead"`        // event times replaced by log time
-	TimeBack      uint64         `json:"time_back"`         // event times before an earlier step's
-	BadCatalogues uint64         `json:"bad_catalogues"`    // lists of tools that cannot be read
-	Capped        uint64         `json:"episodes_capped"`   // failures not opened, too many were open
+	Skipped       []string       `json:"skipped,omitempty"`     // files of folders that are in no known format
+	GapRecords    int64          `json:"gap_records,omitempty"` // records that a stream did not hold any more
+	UnknownKinds  uint64         `json:"unknown_kinds"`         // steps of a kind that is not known, skipped
+	Duplicates    uint64         `json:"duplicates"`            // redelivered steps, dropped
+	Orphans       uint64         `json:"orphans"`               // results without a call
+	Late          uint64         `json:"late"`                  // outcomes and feedback without a task
+	TimeAhead     uint64         `json:"time_ahead"`            // event times replaced by log time
+	TimeBack      uint64         `json:"time_back"`             // event times before an earlier step's
+	BadCatalogues uint64         `json:"bad_catalogues"`        // lists of tools that cannot be read
+	Capped        uint64         `json:"episodes_capped"`       // failures not opened, too many were open
 }
 
 // RuleCoverage says how many tasks one rule judged, and why not the others.

@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{
-		Files: len(o.Inputs.Files), Events: stats.Events,
+		Files: len(o.Inputs.Files), Streams: o.Inputs.streams(), Events: stats.Events,
 		Tasks: c.counts, Rules: c.fold.ruleCounts(), Entries: c.fold.entries, More: c.fold.more, Failures: c.fold.total,
 	}
 	n := program.Stats()
@@ -62,6 +62,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		BadCatalogues: n.BadCatalogues,
 	}
 	r.Coverage.Refused.merge(&c.read)
+	_, r.Coverage.GapRecords = o.Inputs.Gaps()
 	r.Gate = Gate{Severity: o.FailOn}
 	if o.FailOn != event.SeverityNone {
 		r.Gate.Over = c.fold.atOrAbove(o.FailOn)

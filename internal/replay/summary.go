@@ -24,8 +24,14 @@ func (p *printer) title(s string) { p.line("%s", p.style.paint(bold, s)) }
 func (p *printer) coverage(r *Report) {
 	c := &r.Coverage
 	p.title("Coverage")
-	p.line("  read %s in %s from %s", count(r.Events, "step", "steps"),
-		count(r.Tasks.Total, "closed task", "closed tasks"), count(int64(r.Files), "file", "files"))
+	from := count(int64(r.Files), "file", "files")
+	if r.Streams > 0 {
+		from = count(int64(r.Streams), "stream", "streams")
+		if r.Files > r.Streams {
+			from += " and " + count(int64(r.Files-r.Streams), "file", "files")
+		}
+	}
+	p.line("  read %s in %s from %s", count(r.Events, "step", "steps"), count(r.Tasks.Total, "closed task", "closed tasks"), from)
 	p.skipped(c.Skipped)
 	p.refused(&c.Refused)
 	var odd []string
@@ -42,6 +48,7 @@ func (p *printer) coverage(r *Report) {
 	note(c.TimeBack, "time before an earlier step's, replaced by that", "times before an earlier step's, replaced by that")
 	note(c.BadCatalogues, "list of tools that cannot be read", "lists of tools that cannot be read")
 	note(c.Capped, "failure not opened, too many were open", "failures not opened, too many were open")
+	note(uint64(c.GapRecords), "record missing: the stream does not hold it any more", "records missing: the stream does not hold them any more")
 	note(uint64(r.Tasks.Partial), "task whose beginning was not seen", "tasks whose beginning was not seen")
 	for _, s := range odd {
 		p.line("  %s", s)

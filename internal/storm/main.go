@@ -38,7 +38,7 @@ type options struct {
 	length time.Duration
 	kills  int // kill -9 of detectors, at least
 	stops  int // SIGSTOP of detectors for longer than the lease, at least
-	nodes  int // kill -9 of servers of a cluster, at least
+	nodes  int // kill -9 of NATS servers, at least
 	rate   int // steps a second
 	live   int // trajectories at a time
 	seed   uint64
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	flags.DurationVar(&o.length, "for", 2*time.Minute, "how long steps are published")
 	flags.IntVar(&o.kills, "kills", 40, "detectors that are killed")
 	flags.IntVar(&o.stops, "stops", 6, "detectors that are stopped for longer than the lease")
-	flags.IntVar(&o.nodes, "nodes", 2, "servers of the cluster that are killed")
+	flags.IntVar(&o.nodes, "nodes", 0, "NATS servers that are killed, if they are processes of their own")
 	flags.IntVar(&o.rate, "rate", 1000, "steps a second")
 	flags.IntVar(&o.live, "live", 300, "trajectories at a time")
 	flags.Uint64Var(&o.seed, "seed", 0, "of all that is random; 0: another each time")

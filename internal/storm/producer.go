@@ -68,8 +68,8 @@ func readExpected(file string) (*expected, error) {
 // produce publishes generated steps until it is told to end, and writes what
 // must come of them.
 func produce(url string, args []string) error {
-	if len(args) != 4 {
-		return fmt.Errorf("produce takes FILE SEED LIVE RATE, found %q", args)
+	if len(args) != 5 {
+		return fmt.Errorf("produce takes FILE SEED LIVE RATE RETAIN, found %q", args)
 	}
 	seed, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
@@ -80,6 +80,10 @@ func produce(url string, args []string) error {
 		return err
 	}
 	rate, err := strconv.Atoi(args[3])
+	if err != nil {
+		return err
+	}
+	retain, err := time.ParseDuration(args[4])
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func produce(url string, args []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProducer(js, args[0], seed, live)
+	p, err := newProducer(js, args[0], seed, live, retain)
 	if err != nil {
 		return err
 	}
@@ -127,8 +131,8 @@ type producer struct {
 	steps int
 }
 
-func newProducer(js jetstream.JetStream, file string, seed uint64, live int) (*producer, error) {
-	rules, err := detectors.NewRuleset(detectors.Config{})
+func newProducer(js jetstream.JetStream, file string, seed uint64, live int, retain time.Duration) (*producer, error) {
+	rules, err := detectors.NewRuleset(detectors.Config{Retain: retain})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ type sample struct {
 	goroutines int
 }
 
+// soakRetain is how long ended trajectories are remembered in a soak: so memory
+// stands still long before its end.
+const soakRetain = time.Minute
+
 // soak has one detector reload its configuration every so often, kills it now
 // and then in the first third of the time, and then looks at what it takes: all
 // of that must stand still.
@@ -42,7 +46,7 @@ func (w *world) soak(ctx context.Context, producer <-chan error, out io.Writer) 
 		switch {
 		case since > w.opts.length:
 			return samples, w.endProducer(producer)
-		case since < w.opts.length/3 && w.kills < w.opts.kills && n%6 == 0:
+		case since < w.opts.length/3 && w.kills < w.opts.kills && n%4 == 0:
 			if err := w.killDetector(); err != nil {
 				return nil, err
 			}

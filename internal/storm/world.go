@@ -64,14 +64,14 @@ func newWorld(o options, dir string) (*world, error) {
 		w.conf = fmt.Sprintf("data: %s\nnats: {listen: \"127.0.0.1:%d\", steps: {max_bytes: 256MiB}}\nhttp: {listen: \"127.0.0.1:%d\"}\n"+
 			"checkpoint: {work: 50ms, interval: 1s}\n", filepath.Join(dir, "data"), ports[0], ports[1])
 		if o.soak {
-			w.conf += "retain: 1m\n" // so that memory stands still before the end
+			w.conf += fmt.Sprintf("retain: %s\n", soakRetain)
 		}
 		w.detectors = append(w.detectors, w.detector("detector0", w.file("misstep.yaml", w.conf)))
 		return w, nil
 	}
 	for i := range 3 {
-		conf := w.file(fmt.Sprintf("misstep%d.yaml", i), fmt.Sprintf("nats: {url: [%s], create: true, lease: %s}\nhttp: {listen: \"127.0.0.1:0\"}\ncheckpoint: {work: 50ms, interval: 1s}\n",
-			`"`+strings.Join(urls, `", "`)+`"`, o.lease))
+		conf := w.file(fmt.Sprintf("misstep%d.yaml", i), fmt.Sprintf("nats: {url: [%s], create: true, replicas: %d, lease: %s}\nhttp: {listen: \"127.0.0.1:0\"}\ncheckpoint: {work: 50ms, interval: 1s}\n",
+			`"`+strings.Join(urls, `", "`)+`"`, n, o.lease))
 		w.detectors = append(w.detectors, w.detector(fmt.Sprint("detector", i), conf))
 	}
 	return w, nil
@@ -132,12 +132,10 @@ func (w *world) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	for _, p := range w.detectors {
-		if err := p.start(); err != nil {
-			return err
-		}
+	if err := w.calm(ctx); err != nil {
+		return err
 	}
-	err = wait(ctx, time.Minute, "the detectors have made their streams", func() bool {
+	return wait(ctx, time.Minute, "the detectors have made their streams", func() bool {
 		for _, s := range []string{"AGENT_STEPS", "AGENT_RESULTS"} {
 			if _, err := w.js.Stream(ctx, s); err != nil {
 				return false
@@ -145,47 +143,15 @@ func (w *world) start(ctx context.Context) (err error) {
 		}
 		return true
 	})
-	if err != nil || w.opts.mode != cluster {
-		return err
-	}
-	return w.replicate(ctx)
-}
-
-// replicate makes all streams survive the loss of a server.
-func (w *world) replicate(ctx context.Context) error {
-	names := w.js.StreamNames(ctx)
-	for name := range names.Name() {
-		s, err := w.js.Stream(ctx, name)
-		if err != nil {
-			return err
-		}
-		c := s.CachedInfo().Config
-		c.Replicas = 3
-		if _, err := w.js.UpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("replicate %s: %w", name, err)
-		}
-		err = wait(ctx, time.Minute, name+" is replicated", func() bool {
-			info, err := s.Info(ctx)
-			if err != nil || info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != 2 {
-				return false
-			}
-			for _, r := range info.Cluster.Replicas {
-				if !r.Current {
-					return false
-				}
-			}
-			return true
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return names.Err()
 }
 
 func (w *world) startProducer(context.Context) (done <-chan error, err error) {
 	o := w.opts
-	w.producer = w.role("producer", "producer", filepath.Join(w.dir, expectedFile), fmt.Sprint(o.seed), fmt.Sprint(o.live), fmt.Sprint(o.rate))
+	retain := time.Duration(0)
+	if o.soak {
+		retain = soakRetain
+	}
+	w.producer = w.role("producer", "producer", filepath.Join(w.dir, expectedFile), fmt.Sprint(o.seed), fmt.Sprint(o.live), fmt.Sprint(o.rate), retain.String())
 	if err := w.producer.start(); err != nil {
 		return nil, err
 	}
@@ -196,7 +162,7 @@ func (w *world) startProducer(context.Context) (done <-chan error, err error) {
 func (w *world) rage(ctx context.Context, producer <-chan error, out io.Writer) error {
 	o := w.opts
 	events := o.kills + o.stops
-	if o.mode == cluster {
+	if o.mode != embedded {
 		events += o.nodes
 	}
 	pause := o.length / time.Duration(events+1)
@@ -213,7 +179,7 @@ func (w *world) rage(ctx context.Context, producer <-chan error, out io.Writer) 
 		}
 		var err error
 		switch left := events - n; {
-		case o.mode == cluster && w.nodes < o.nodes && w.rng.IntN(left) < o.nodes-w.nodes:
+		case o.mode != embedded && w.nodes < o.nodes && w.rng.IntN(left) < o.nodes-w.nodes:
 			err = w.killServer(ctx)
 		case w.stops < o.stops && w.rng.IntN(left) < o.stops-w.stops || w.kills == o.kills:
 			err = w.stopDetector(ctx)
@@ -307,7 +273,7 @@ func (w *world) killServer(ctx context.Context) error {
 	return p.start()
 }
 
-// calm sees that every process runs.
+// calm sees that every detector runs.
 func (w *world) calm(context.Context) error {
 	for _, p := range w.detectors {
 		if !p.running() {

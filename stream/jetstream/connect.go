@@ -28,8 +28,6 @@ const (
 	// MinServerVersion is the first NATS server with atomic batches.
 	MinServerVersion = "2.12"
 
-	apiInfo = "$JS.API.INFO"
-
 	connectTimeout = 5 * time.Second
 	reconnectWait  = 250 * time.Millisecond
 	maxSecret      = 64 << 10

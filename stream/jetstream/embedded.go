@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -84,6 +85,9 @@ type Embedded struct {
 	guard  *guard
 	close  sync.Once
 	err    error
+
+	mu    sync.Mutex
+	conns []*nats.Conn // given by Connect
 }
 
 // StartEmbedded starts the server on the data folder, which this process then
@@ -113,6 +117,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 		return nil, errors.Join(err, folder.Close())
 	}
 	e := &Embedded{opts: opts, folder: folder, own: own, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
+	e.guard.restarted = e.reconnect
 	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
@@ -262,7 +267,20 @@ func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.conns = append(slices.DeleteFunc(e.conns, (*nats.Conn).IsClosed), nc)
 	return nc, nil
+}
+
+// reconnect has connections within the process begin anew, so that who reads
+// there looks for its consumer at once.
+func (e *Embedded) reconnect() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, nc := range e.conns {
+		_ = nc.ForceReconnect() // fails for one that is closed
+	}
 }
 
 // Close stops the server, after which all that it acknowledged is on disk, and

@@ -36,6 +36,20 @@ const (
 	maxName, maxSubject = 255, 1024 // bytes
 )
 
+// The parts of the JetStream API that are used; a stream's name follows.
+const (
+	apiInfo         = "$JS.API.INFO"
+	apiStreamInfo   = "$JS.API.STREAM.INFO."
+	apiStreamCreate = "$JS.API.STREAM.CREATE."
+	apiStreamUpdate = "$JS.API.STREAM.UPDATE."
+	apiMessageGet   = "$JS.API.STREAM.MSG.GET."
+	apiDirectGet    = "$JS.API.DIRECT.GET."
+	apiCreate       = "$JS.API.CONSUMER.CREATE."
+	apiDelete       = "$JS.API.CONSUMER.DELETE."
+	apiNext         = "$JS.API.CONSUMER.MSG.NEXT."
+	flowControl     = "$JS.FC."
+)
+
 // resultSubjects are what ResultsStream takes.
 var resultSubjects = [...]string{
 	"agent.failures.>", "agent.directives.>", "agent.tasks", "agent.slis.>", "agent.budgets.>", "agent.verdicts.>", "agent.incidents.>",

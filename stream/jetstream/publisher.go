@@ -24,7 +24,8 @@ type PublisherOptions struct {
 	MaxPending int
 	// Timeout is how long an acknowledgement may take. 0 means DefaultAckTimeout.
 	Timeout time.Duration
-	// Stream must have taken each message. Empty means StepsStream.
+	// Stream must have taken each message. Empty means StepsStream, AnyStream
+	// that any may.
 	Stream string
 	// Subject takes the messages without a workflow, those with one go to
 	// Subject.WORKFLOW. Empty means StepsSubject.
@@ -36,6 +37,9 @@ const (
 	DefaultMaxPending = 1024
 	DefaultAckTimeout = 10 * time.Second
 )
+
+// AnyStream is no stream's name.
+const AnyStream = "*"
 
 // Publisher puts step messages into a stream. Its methods may be called by
 // any goroutine.
@@ -155,13 +159,16 @@ func (p *Publisher) publish(m *StepMessage) (jetstream.PubAckFuture, error) {
 func (p *Publisher) await(ctx context.Context, f jetstream.PubAckFuture) error {
 	select {
 	case ack := <-f.Ok():
-		if ack.Stream != p.stream {
+		if ack.Stream != p.stream && p.stream != AnyStream {
 			return fmt.Errorf("publish steps: the subject belongs to the stream %q, want %s", ack.Stream, p.stream)
 		}
 		return nil
 	case err := <-f.Err():
 		if errors.Is(err, jetstream.ErrTooManyStalledMsgs) {
 			err = errors.Join(ErrUnavailable, err)
+		}
+		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
+			err = fmt.Errorf("no stream takes %s, or its server is away: %w", p.subject, err)
 		}
 		return fmt.Errorf("publish steps: %w", classify(err))
 	case <-ctx.Done():

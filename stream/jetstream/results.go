@@ -23,8 +23,6 @@ const (
 	maxBatchBytes = 16 << 20
 	// answerTimeout is how long an answer of the server may take.
 	answerTimeout = 10 * time.Second
-
-	apiMessageGet = "$JS.API.STREAM.MSG.GET."
 )
 
 // Results takes outputs to ResultsStream. An Append is one atomic batch, or

@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -42,15 +44,46 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
-	if failedWrite(format) {
+	text := fmt.Sprintf(format, v...)
+	if failedWrite(text) {
 		l.mu.Lock()
-		l.broken = fmt.Sprintf(format, v...)
+		l.broken = text
 		l.mu.Unlock()
 	}
-	l.log.Error().Msgf(format, v...)
+	l.log.Error().Msg(withoutContent(text))
 }
 
-func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
-func (l *serverLog) Debugf(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
-func (l *serverLog) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.log.Warn().Msg(withoutContent(fmt.Sprintf(format, v...)))
+}
+
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug().Msg(withoutContent(fmt.Sprintf(format, v...)))
+}
+
+// The server is started without these.
+func (l *serverLog) Debugf(string, ...any) {}
+func (l *serverLog) Tracef(string, ...any) {}
+
+// ofClient matches what the server puts before what it says of a client.
+var ofClient = regexp.MustCompile(`^.{0,100} - [a-z_]+:[0-9]+`)
+
+// withoutContent cuts what a client sent out of what the server says of it:
+// its name, its user, which may be a token by mistake, its subjects and bytes.
+func withoutContent(text string) string {
+	who := ofClient.FindString(text)
+	if who == "" {
+		return text
+	}
+	lower := strings.ToLower(text[len(who):])
+	for _, what := range []string{
+		"authentication error", "authentication timeout", "authorization violation", "parser error", "maximum payload", "maximum control line",
+		"slow consumer", "tls handshake error", "publish violation", "subscription violation", "stale connection", "readloop processing time",
+		"invalid subject", "maximum connections", "maximum subscriptions",
+	} {
+		if strings.Contains(lower, what) {
+			return who + " - " + what
+		}
+	}
+	return who + " - error of a client"
+}

@@ -46,8 +46,10 @@ type guard struct {
 	store   server.JetStreamConfig
 	nc      *nats.Conn
 	broken  func() string // takes what the server said of a failed write, empty when it said nothing
-	stop    chan struct{}
-	stopped chan struct{}
+	// restarted is called after JetStream was started again.
+	restarted func()
+	stop      chan struct{}
+	stopped   chan struct{}
 
 	mu    sync.Mutex
 	space Space
@@ -56,6 +58,7 @@ type guard struct {
 	shut   bool // JetStream is stopped
 	refuse bool // the stream for steps refuses
 	known  bool // that it does, or does not
+	failed bool // the last try to have it do so failed, and that was told
 	revive time.Duration
 	next   time.Time // not before then
 }
@@ -114,7 +117,7 @@ func (g *guard) look(now time.Time) {
 	}
 	s := Space{Free: free}
 	switch {
-	case g.shut && low, g.refuse:
+	case low, g.refuse:
 		s.Error = fmt.Errorf("%w: %d bytes are free below %s, and %d are kept free", ErrStorage, free, g.dir, g.minFree)
 	case g.shut:
 		s.Error = fmt.Errorf("%w: a write to %s failed", ErrStorage, g.dir)
@@ -144,6 +147,7 @@ func (g *guard) start(now time.Time) {
 	}
 	g.log.Info().Msg("JetStream writes again")
 	g.shut, g.known = false, false
+	g.restarted()
 }
 
 // setRefuse has the stream for steps take no more, or take them again.
@@ -155,9 +159,21 @@ func (g *guard) setRefuse(refuse bool, free int64) {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return // as long as nothing can be published
 	case err != nil:
-		g.log.Warn().Err(err).Msg("keep disk space free")
+		var api *jetstream.APIError
+		if refuse && errors.As(err, &api) {
+			// There is not even room to write that down. Without JetStream those
+			// who publish hear so; with it they would hear nothing.
+			g.log.Error().Err(err).Int64("free", free).Msg("the disk is full; JetStream stops until there is room, nothing that was taken is lost")
+			g.shutDown()
+			return
+		}
+		if !g.failed {
+			g.log.Warn().Err(err).Int64("free", free).Msg("cannot tell the stream for steps whether to take any; trying again")
+		}
+		g.failed = true
 		return
 	}
+	g.failed = false
 	g.refuse, g.known = refuse, true
 	g.revive = firstRevive
 	switch {

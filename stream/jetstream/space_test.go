@@ -91,7 +91,7 @@ func TestDiskFull(t *testing.T) {
 					break
 				}
 				acked = append(acked, id)
-				if i%16 == 0 {
+				if i%64 == 0 {
 					looked(t, e)
 				}
 				if i > 1000 {
@@ -181,9 +181,9 @@ func TestClosedIsOpenedAgain(t *testing.T) {
 	if err := EnsureSteps(t.Context(), nc, Limits{MaxBytes: 12345678}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "steps are refused", func() bool { return e.Space().Error != nil })
-	if s := e.Space(); s.Free != 0 {
-		t.Errorf("%d bytes are free, want 0", s.Free)
+	looked(t, e)
+	if s := e.Space(); s.Free != 0 || !errors.Is(s.Error, ErrStorage) {
+		t.Errorf("%d bytes are free, want 0; %v", s.Free, s.Error)
 	}
 	if err := publisher(t, nc).Publish(t.Context(), []StepMessage{{Value: []byte("x")}}); !errors.Is(err, ErrStorage) {
 		t.Errorf("a closed stream gave %v", err)
