@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 var errCrash = errors.New("crash")
@@ -493,4 +495,39 @@ func (l *limitedResults) Append(ctx context.Context, outs []Output) error {
 		return errCrash
 	}
 	return nil
+}
+
+// TestRestartAnywhereAndGoOn cuts a log of any kind anywhere, and goes on with
+// other shards, batches and parts.
+func TestRestartAnywhereAndGoOn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		recs := genRecords.Draw(rt, "log")
+		want := model("toy", recs, EndIdle)
+		m := newMachine()
+		for from := 0; ; {
+			to := rapid.IntRange(from, len(recs)).Draw(rt, "cut")
+			end := EndOpen
+			if to == len(recs) {
+				end = EndIdle
+			}
+			// The log begins at or before the place where the state is.
+			begin := rapid.IntRange(0, from).Draw(rt, "begin")
+			e := m.engine(t, &process{}, &recordsLog{recs: recs[begin:to]}, Options[toyEvent]{
+				Shards:       rapid.SampledFrom([]int{1, 2, 7, 16}).Draw(rt, "shards"),
+				BatchRecords: rapid.SampledFrom([]int{1, 5, 1000}).Draw(rt, "batch"), End: end,
+				Checkpoint: Checkpointing{OnFallback: func(err error) { rt.Fatal(err) }},
+			})
+			e.opts.Checkpoint.PartBytes = rapid.IntRange(1, 2000).Draw(rt, "part")
+			if err := e.Run(t.Context()); err != nil {
+				rt.Fatal(err)
+			}
+			if to == len(recs) {
+				break
+			}
+			from = to
+		}
+		if err := sameOutputs(m.results.Outputs(), want); err != nil {
+			rt.Fatal(err)
+		}
+	})
 }
