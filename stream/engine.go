@@ -228,6 +228,14 @@ func cause(ctx context.Context, err error) error {
 // loop reads and applies until the log or ctx ends. fresh says that the state
 // as it is has no checkpoint yet.
 func (e *Engine[E]) loop(ctx context.Context, fresh bool) error {
+	if e.opts.Checkpoint.Store == nil {
+		for { // there is nothing to do besides
+			n, err := e.opts.Log.Read(ctx, e.recs)
+			if done, err := e.apply(ctx, n, err); done || err != nil {
+				return err
+			}
+		}
+	}
 	if err := e.begin(ctx, fresh); err != nil {
 		return err
 	}
@@ -238,21 +246,23 @@ func (e *Engine[E]) loop(ctx context.Context, fresh bool) error {
 	defer ticker.Stop()
 	idle := false // no record came since the last tick
 	for {
-		n, err, wait := 0, error(nil), false
 		select {
 		case got := <-in.got:
-			n, err = got.n, got.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
+			idle = false
+			if done, err := e.apply(ctx, got.n, got.err); done || err != nil {
+				return err
+			}
+			in.ask <- struct{}{}
+			continue
 		case c := <-e.switches:
-			err := e.change(ctx, c)
-			c.done <- err
+			c.done <- e.change(ctx, c)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			continue
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-ticker.C:
-			wait = true
 			if idle {
 				if err := e.advanceIdle(ctx); err != nil {
 					return err
@@ -260,30 +270,29 @@ func (e *Engine[E]) loop(ctx context.Context, fresh bool) error {
 			}
 			idle = true
 		case <-e.ck.turn():
-			wait = true
 		}
-		if wait {
-			if err := e.checkpoint(0); err != nil {
-				return err
-			}
-			continue
+		if err := e.checkpoint(0); err != nil {
+			return err
 		}
-		idle = false
-		if n > 0 {
-			if perr := e.process(ctx, e.recs[:n]); perr != nil {
-				return perr
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return e.end(ctx)
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err != nil:
-			return fmt.Errorf("read %s/%d after offset %d: %w", e.source, e.part, e.counters.offset.Load(), err)
-		}
-		in.ask <- struct{}{}
 	}
+}
+
+// apply takes what a Read gave; done says that the log has ended.
+func (e *Engine[E]) apply(ctx context.Context, n int, err error) (done bool, _ error) {
+	if n > 0 {
+		if perr := e.process(ctx, e.recs[:n]); perr != nil {
+			return false, perr
+		}
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return true, e.end(ctx)
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil:
+		return false, fmt.Errorf("read %s/%d after offset %d: %w", e.source, e.part, e.counters.offset.Load(), err)
+	}
+	return false, nil
 }
 
 // process applies records and hands over what they put out.
