@@ -2,6 +2,7 @@ package detectors
 
 import (
 	"fmt"
+	"strconv"
 
 	"misstep/event"
 )
@@ -22,6 +23,14 @@ func (r *retryLoop) budgets(p *Pass) {
 	}
 	if most := limit(t.Limits.MaxCostMicroUSD, r.caps.MaxCostMicroUSD); most > 0 && p.Step.Usage.Has {
 		spent(p, "cost", t.Cost, most, dollars)
+	}
+	if most := r.caps.RunawaySteps; t.Steps >= most && p.Sees(runaway, "steps", event.Error) {
+		p.Report(Finding{
+			Rule: runaway, Subject: "steps", Severity: event.Error, Confidence: 900,
+			Message:  fmt.Sprintf("The task went on for %d steps.", t.Steps),
+			Evidence: []event.Evidence{p.Here("step " + strconv.FormatInt(t.Steps, 10))},
+			Tokens:   p.T.Tokens, CostMicroUSD: p.T.CostMicroUSD,
+		})
 	}
 	if most := t.Limits.DeadlineMS; most > 0 {
 		spent(p, "time", (t.Last-t.Start)/1_000_000, most, millis)

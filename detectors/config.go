@@ -59,4 +59,11 @@ type Budgets struct {
 	MaxCalls        int64 // tool calls
 	MaxCallsPerTool int64 // calls of one tool
 	MaxCostMicroUSD int64
+	// RunawaySteps is from how many step events on a task counts as runaway,
+	// whatever its caps. Default DefaultRunawaySteps.
+	RunawaySteps int64
 }
+
+// DefaultRunawaySteps is far beyond the 64 steps of the longest of 2,257
+// recorded runs, and still a bound on what one task may cost.
+const DefaultRunawaySteps = 10_000

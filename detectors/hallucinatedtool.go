@@ -169,7 +169,7 @@ func answered(p *Pass, c *facts.Call) {
 			p.Report(Finding{
 				Rule: runtimeUnknownTool, Subject: name, Severity: event.Warning, Confidence: 900, Fault: fault,
 				Message:  fmt.Sprintf(what, quote(name)),
-				Evidence: []event.Evidence{c.Step("call of " + quote(name)), p.Here("the runtime's answer")},
+				Evidence: []event.Evidence{p.Agent.Step(c, "call of "+quote(name)), p.Here("the runtime's answer")},
 				Tokens:   c.Tokens, CostMicroUSD: c.Cost,
 			})
 		}

@@ -1,7 +1,6 @@
 package detectors
 
 import (
-	"bytes"
 	"slices"
 	"testing"
 
@@ -63,77 +62,6 @@ func merge(t *rapid.T, a, b []wireStep, logged bool) []wireStep {
 		}
 	}
 	return append(append(out, a...), b...)
-}
-
-// A state that is written, read and gone on with gives what an uninterrupted
-// run gives, and is written the same again.
-func TestStateGoesOn(t *testing.T) {
-	everyLogging(t, func(rt *rapid.T, logged bool) {
-		steps := merge(rt, drawTraffic(rt, "t1", logged), drawTraffic(rt, "t2", logged), logged)
-		want := values(runTraffic(t, rt, steps))
-		f := newFeeder(t)
-		for _, s := range steps {
-			f.feed(rt, s)
-			if rapid.IntRange(0, 3).Draw(rt, "checkpoint") == 0 {
-				next := newFeeder(t)
-				next.outs, next.clock = f.outs, f.clock
-				once := encode(rt, f.shard)
-				if err := next.shard.LoadState(once, func(uint64) bool { return true }); err != nil {
-					rt.Fatal(err)
-				}
-				if again := encode(rt, next.shard); !bytes.Equal(once, again) {
-					rt.Fatalf("the state of\n%s is written as %d bytes, then as %d others", lines(steps), len(once), len(again))
-				}
-				f = next
-			}
-		}
-		f.shard.End(0, f)
-		sameOutputs(rt, "interrupted", values(f.outs), want, steps)
-	})
-}
-
-func encode(t *rapid.T, s *Shard) []byte {
-	b, err := s.AppendState(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// A half of a state holds the half of the trajectories that its keeper accepts.
-func TestStateIsShared(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		a, b := drawTraffic(rt, "t1", false), drawTraffic(rt, "t2", false)
-		steps := merge(rt, a, b, false)
-		cut := rapid.IntRange(0, len(steps)).Draw(rt, "cut")
-		whole := newFeeder(t)
-		for _, s := range steps[:cut] {
-			whole.feed(rt, s)
-		}
-		state := encode(rt, whole.shard)
-		half := func(h uint64) bool { return h == Key(&event.Step{TrajectoryID: []byte("t1")}) }
-		first, second := newFeeder(t), newFeeder(t)
-		for f, keep := range map[*feeder]func(uint64) bool{first: half, second: func(h uint64) bool { return !half(h) }} {
-			if err := f.shard.LoadState(state, keep); err != nil {
-				rt.Fatal(err)
-			}
-		}
-		for _, s := range steps[cut:] {
-			if s.id[:2] == "t1" {
-				first.feed(rt, s)
-			} else {
-				second.feed(rt, s)
-			}
-		}
-		first.shard.End(0, first)
-		second.shard.End(0, second)
-		got := map[string][]string{}
-		for _, o := range slices.Concat(whole.outs, first.outs, second.outs) {
-			got[o.Key] = append(got[o.Key], values([]Output{o})...)
-		}
-		sameOutputs(rt, "first half", got["t1"], values(runTraffic(t, rt, a)), a)
-		sameOutputs(rt, "second half", got["t2"], values(runTraffic(t, rt, b)), b)
-	})
 }
 
 // The name of a trajectory says nothing but who it is.

@@ -57,13 +57,20 @@ var (
 		Guards:    "Caps below 4 have no 75 % mark.",
 		Source:    "LangChain ToolCallLimitMiddleware; browser-use warns at 75 %.",
 	}
+	runaway = &Rule{
+		Name: "runaway", Code: "R8s", Family: "budget", Fault: event.FaultAgent,
+		Doc:       "The task does not come to an end: nobody set a cap, and its steps are beyond what a task takes.",
+		Threshold: "10,000 step events of one task error, once; budgets.runaway_steps sets another number.",
+		Guards:    "A task that another follows in the same trajectory counts by itself. The longest of 2,257 recorded runs of agents has 64 steps.",
+		Source:    "Caps of agent frameworks, which count turns, lie between 10 and 50; a session of days needs a bound too.",
+	}
 )
 
 // RetryLoop finds agents that repeat themselves without getting anywhere.
 var RetryLoop = &Detector{
 	Name: "retry_loop", Version: 1, Class: event.RetryLoop,
 	Doc:   "The agent repeats itself without getting anywhere.\nRepetition counts with its results: what matters is whether anything changed, not whether a call looks like the one before.",
-	Rules: []*Rule{identicalFailingCall, sameError, noProgress, noProgressPoll, cycle, budget},
+	Rules: []*Rule{identicalFailingCall, sameError, noProgress, noProgressPoll, cycle, budget, runaway},
 	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.ModelCall, event.AgentMessage, event.UserMessage},
 	New:   func(c *Config) Watcher { return &retryLoop{caps: c.Budgets} },
 }
@@ -122,9 +129,11 @@ func (r *retryLoop) Observe(p *Pass) {
 	r.cycles(p, c)
 	if p.Troubled(event.RetryLoop) {
 		if fresh {
-			p.Resolve(event.RetryLoop, func(opener *Rule, subject string) bool { return opener != budget && subject == c.Tool.Name })
+			p.Resolve(event.RetryLoop, func(opener *Rule, subject string) bool {
+				return opener.Family != budget.Family && subject == c.Tool.Name
+			})
 		}
-		p.Fade(event.RetryLoop, fadeCalls, func(opener *Rule) bool { return opener != budget })
+		p.Fade(event.RetryLoop, fadeCalls, func(opener *Rule) bool { return opener.Family != budget.Family })
 	}
 }
 
@@ -253,7 +262,7 @@ func evidence(a *facts.Agent, r *run, byError bool) []event.Evidence {
 			if q.Failed() {
 				note += ": " + q.Class.String()
 			}
-			out = append(out, q.ResultStep(note))
+			out = append(out, a.ResultStep(q, note))
 		}
 		if byError {
 			q = a.Call(q.PrevError)
@@ -262,7 +271,7 @@ func evidence(a *facts.Agent, r *run, byError bool) []event.Evidence {
 		}
 	}
 	if len(out) == maxEvidence-1 && r.first.Index < r.last.Index {
-		out = append(out, r.first.ResultStep("first"))
+		out = append(out, a.ResultStep(r.first, "first"))
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]
@@ -352,10 +361,10 @@ func (r *retryLoop) cycles(p *Pass, c *facts.Call) {
 			Tokens: second.Tokens, CostMicroUSD: second.Cost,
 		}
 		for i := begin.Index; i < begin.Index+min(k, 3); i++ {
-			f.Evidence = append(f.Evidence, a.Call(i).Step("first round"))
+			f.Evidence = append(f.Evidence, a.Step(a.Call(i), "first round"))
 		}
 		for i := n - min(k, 3) + 1; i <= n; i++ {
-			f.Evidence = append(f.Evidence, a.Call(i).Step("latest round"))
+			f.Evidence = append(f.Evidence, a.Step(a.Call(i), "latest round"))
 		}
 		p.Report(f)
 		return

@@ -1,6 +1,7 @@
 package detectors
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -62,6 +63,7 @@ func NewRuleset(c Config) (*Ruleset, error) {
 	if c.Idle < 0 {
 		return nil, fmt.Errorf("idle: must be above 0, found %s", c.Idle)
 	}
+	c.Budgets.RunawaySteps = cmp.Or(c.Budgets.RunawaySteps, DefaultRunawaySteps)
 	r := &Ruleset{config: c, rules: map[*Rule]*setting{}}
 	known := map[string]*Detector{}
 	for _, d := range All() {
@@ -133,7 +135,7 @@ func (r *Ruleset) compile() error {
 		})
 	}
 	b := r.config.Budgets
-	if min(b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD) < 0 {
+	if min(b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD, b.RunawaySteps) < 0 {
 		return fmt.Errorf("budgets: a cap must not be negative; leave it out for none")
 	}
 	return nil
@@ -198,7 +200,7 @@ func (r *Ruleset) digest() string {
 		fmt.Fprintf(h, "price %q %d %d %d %d\n", p.Model, p.Input, p.Output, p.CacheRead, p.CacheWrite)
 	}
 	b := r.config.Budgets
-	fmt.Fprintf(h, "idle %d\nretain %d\nbudgets %d %d %d\n", r.config.Idle, r.config.Retain, b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD)
+	fmt.Fprintf(h, "idle %d\nretain %d\nbudgets %d %d %d %d\n", r.config.Idle, r.config.Retain, b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD, b.RunawaySteps)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 

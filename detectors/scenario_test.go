@@ -129,7 +129,7 @@ func runScenario(t *testing.T, file string) {
 
 // scenarioConfig reads the operator's configuration of a case: a line for each
 // tool, its name and then polls, effect=EFFECT or volatile=PARAM; a line that
-// begins with budgets and sets calls=N, per_tool=N or cost=MICROUSD; and lines
+// begins with budgets and sets calls=N, per_tool=N, cost=MICROUSD or runaway=N; and lines
 // of the form rule DETECTOR NAME off, or most=SEVERITY.
 func scenarioConfig(t *testing.T, text string) Config {
 	t.Helper()
@@ -147,6 +147,8 @@ func scenarioConfig(t *testing.T, text string) Config {
 					c.Budgets.MaxCallsPerTool = n
 				case "cost":
 					c.Budgets.MaxCostMicroUSD = n
+				case "runaway":
+					c.Budgets.RunawaySteps = n
 				}
 			}
 		case f[0] == "rule":

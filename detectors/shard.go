@@ -57,7 +57,13 @@ type Counts struct {
 	Late           uint64 // outcomes without a task to belong to, steps of a task that has ended
 	EpisodesCapped uint64 // failures not opened because too many were open
 	Abandoned      uint64 // tasks that went idle
-	Live           int64  // trajectories in memory
+	Forgotten      uint64 // ended trajectories that were forgotten early, for want of memory
+	Evicted        uint64 // live trajectories whose task was closed for want of memory
+	EvictedOpen    uint64 // those of them that had an open failure
+	Shortened      uint64 // trajectories that keep fewer calls, since they grew too large
+	Live           int64  // trajectories in memory, ended ones included
+	Ended          int64  // those of them whose task has ended
+	Bytes          int64  // memory of their state, about
 }
 
 // Add adds the counts of another shard.
@@ -71,7 +77,13 @@ func (c *Counts) Add(d Counts) {
 	c.Late += d.Late
 	c.EpisodesCapped += d.EpisodesCapped
 	c.Abandoned += d.Abandoned
+	c.Forgotten += d.Forgotten
+	c.Evicted += d.Evicted
+	c.EvictedOpen += d.EvictedOpen
+	c.Shortened += d.Shortened
 	c.Live += d.Live
+	c.Ended += d.Ended
+	c.Bytes += d.Bytes
 }
 
 // Shard is the detect program for a share of the trajectories. It belongs to
@@ -90,12 +102,17 @@ type Shard struct {
 	pass      Pass
 	spare     []*trajectory // of ended tasks, for reuse
 	sparePast []*past
-	abstained map[facts.Needs][]event.Abstention
+	abstained map[lack][]event.Abstention
 
 	keys    [][]byte // of the steps at hand
 	arena   []byte
 	slots   []uint32
 	hash    []uint64
+	opened  []*trajectory // scratch of lookUp
+	frozen  snapshot
+	limit   int64  // of counts.Bytes, 0: none
+	hand    uint32 // slot at which the next victim is looked for
+	record  []byte // scratch of appendTask
 	touched int64
 }
 
@@ -110,15 +127,19 @@ type entry struct {
 	time windows.EventTime
 	open *trajectory
 	past *past // nil before the first task has ended
+	size int64 // bytes that it was last accounted with
+	lost bool  // what was known is gone or closed before its end: what comes is no beginning
 }
 
 // trajectory is the state of a trajectory with an open task.
 type trajectory struct {
-	facts    facts.Trajectory
 	episodes episodes
 	memory   [maxDetectors]Memory
 	record   *event.TaskRecord // of the task that closed last, nil before; never changed
 	began    bool              // facts hold a trajectory
+	capped   bool              // a bound was reached in this task
+	blind    uint8             // bit i: what watcher i remembered was lost to an upgrade, so it abstains until the task ends
+	facts    facts.Trajectory
 }
 
 // past is the state of a trajectory between tasks.
@@ -142,7 +163,7 @@ func (r *Ruleset) NewShard() *Shard {
 	s := &Shard{
 		rules: r, w: facts.NewWorkspace(r.options),
 		live: windows.NewStore[entry](1024),
-		idle: int64(r.config.Idle), retain: int64(r.config.Retain), abstained: map[facts.Needs][]event.Abstention{},
+		idle: int64(r.config.Idle), retain: int64(r.config.Retain), abstained: map[lack][]event.Abstention{},
 	}
 	s.deadlines = windows.NewDeadlines(s.live.Key)
 	s.env = environment{hash: r.hash, counts: &s.counts}
@@ -172,8 +193,12 @@ const lookAhead = 64
 // step it fires what is due at its record's clock, and at the end what is due
 // at the last record's.
 func (s *Shard) Step(b *Batch, mine []int32, out Emitter) {
+	s.w.Restored()
 	for len(mine) > 0 {
 		n := min(len(mine), lookAhead)
+		if s.limit > 0 && s.counts.Bytes > s.limit {
+			s.shrink(b.Clock[b.At[mine[0]]], func(o Output) { out.Event(b.At[mine[0]], mine[0], o) })
+		}
 		s.lookUp(b, mine[:n])
 		version := s.live.Version()
 		for j, i := range mine[:n] {
@@ -207,27 +232,29 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	s.live.SlotBatch(s.hash, s.keys, s.slots)
 	// Each loop reads one link further along the chain to the latest call, so
 	// that the waits of all trajectories overlap.
+	open := s.opened[:0]
 	for _, slot := range s.slots {
 		if slot != windows.NoSlot {
 			s.touched += s.deadlines.At(slot)
 			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
+				open = append(open, t)
 			}
 		}
 	}
-	for _, slot := range s.slots {
-		if slot != windows.NoSlot {
-			if t := s.live.At(slot).open; t != nil {
-				s.touched += t.facts.TouchCall()
-			}
-		}
+	for _, t := range open {
+		s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
 	}
+	for _, t := range open {
+		s.touched += t.facts.TouchMore()
+	}
+	s.opened = open
 }
 
 func (s *Shard) put(hash uint64, key []byte) uint32 {
 	slot, fresh := s.live.Put(hash, key)
 	if fresh {
-		*s.live.At(slot) = entry{}
+		*s.live.At(slot) = entry{size: entrySize}
+		s.counts.Bytes += entrySize
 	}
 	return slot
 }
@@ -244,8 +271,11 @@ func (s *Shard) wake(e *entry) *trajectory {
 		t = new(trajectory)
 	}
 	e.open = t
+	if e.past != nil {
+		s.counts.Ended--
+	}
 	t.episodes.reset()
-	t.memory = [maxDetectors]Memory{}
+	t.memory, t.blind, t.capped = [maxDetectors]Memory{}, 0, false
 	if p := e.past; p != nil {
 		t.facts.Resume(&p.facts)
 		t.record, t.began = p.record, true
@@ -259,10 +289,13 @@ func (s *Shard) wake(e *entry) *trajectory {
 // rest keeps only what a late step needs of an entry without an open task.
 func (s *Shard) rest(e *entry) {
 	t := e.open
-	if n := len(s.sparePast); e.past == nil && n > 0 {
-		e.past, s.sparePast = s.sparePast[n-1], s.sparePast[:n-1]
-	} else if e.past == nil {
-		e.past = new(past)
+	s.counts.Ended++
+	if e.past == nil {
+		if n := len(s.sparePast); n > 0 {
+			e.past, s.sparePast = s.sparePast[n-1], s.sparePast[:n-1]
+		} else {
+			e.past = new(past)
+		}
 	}
 	t.facts.Rest(&e.past.facts)
 	e.past.record = t.record
@@ -290,6 +323,9 @@ var abandoned = event.Outcome{Status: event.OutcomeAbandoned, Has: true}
 // expire ends what is idle: an open task is abandoned; a trajectory without one
 // is forgotten.
 func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
+	if s.frozen.active {
+		s.before(slot, deadline)
+	}
 	e := s.live.At(slot)
 	if t := e.open; t != nil {
 		key := string(s.live.Key(slot))
@@ -300,15 +336,11 @@ func (s *Shard) expire(slot uint32, deadline int64, at int32, out Emitter) {
 			s.closeTask(t, abandoned, deadline, func(o Output) { out.Deadline(at, deadline, key, o) })
 		}
 		s.rest(e)
+		s.account(e)
 		s.deadlines.Arm(slot, later(deadline, s.retain))
 		return
 	}
-	if e.past != nil {
-		e.past.record = nil
-		s.sparePast = append(s.sparePast, e.past)
-	}
-	*e = entry{}
-	s.live.DeleteSlot(slot)
+	s.forget(slot, e)
 }
 
 // End closes everything in the order (deadline, key), as if the log had been
@@ -326,18 +358,25 @@ func (s *Shard) End(at int32, out Emitter) {
 // step applies one step to its trajectory. clock is the log clock, event.None
 // where the log has none: then the trajectory's own event time is its clock.
 func (s *Shard) step(slot uint32, st *event.Step, clock int64, emit func(Output)) {
+	if s.frozen.active {
+		s.before(slot, s.deadlines.At(slot))
+	}
 	e := s.live.At(slot)
 	s.counts.Kinds[st.Kind]++
 	if st.Kind == event.KindUnknown {
 		s.arm(slot, e, clock)
 		return
 	}
+	woke := e.open == nil
 	t := s.wake(e)
 	if t.facts.Admit(s.w, st) {
 		s.admitted(e, t, st, clock, emit)
 	}
 	if !t.facts.Task.Open {
 		s.rest(e)
+		s.account(e)
+	} else if woke || t.facts.Ordinal%accountEvery == 0 {
+		s.account(e)
 	}
 	s.arm(slot, e, clock)
 }
@@ -356,7 +395,7 @@ func (s *Shard) admitted(e *entry, t *trajectory, st *event.Step, clock int64, e
 		s.counts.Abandoned++
 		s.closeTask(t, abandoned, before+s.idle, emit)
 	}
-	s.apply(t, st, now, emit)
+	s.apply(e, t, st, now, emit)
 }
 
 // arm sets when the trajectory counts as idle or, without an open task, when it
@@ -380,7 +419,7 @@ func later(t, d int64) int64 {
 	return t + d
 }
 
-func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output)) {
+func (s *Shard) apply(e *entry, t *trajectory, st *event.Step, now int64, emit func(Output)) {
 	f := &t.facts
 	if !t.began {
 		t.began = true
@@ -394,9 +433,13 @@ func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output
 	case event.FeedbackGiven:
 		return // for the account of each rule's precision; changes no task
 	}
-	if s.afterTheEnd(t, st) {
+	if !e.lost && s.afterTheEnd(t, st) {
 		s.counts.Late++
 		return
+	}
+	if e.lost {
+		e.lost = false
+		f.Partial = st.Kind != event.TaskStart
 	}
 	if f.Task.Open && s.otherTask(t, st) {
 		s.closeTask(t, event.Outcome{}, now, emit)
@@ -404,7 +447,7 @@ func (s *Shard) apply(t *trajectory, st *event.Step, now int64, emit func(Output
 	if !f.Task.Open {
 		f.StartTask(now)
 		f.Labels.TaskID = string(st.TaskID)
-		t.memory = [maxDetectors]Memory{}
+		t.memory, t.blind, t.capped = [maxDetectors]Memory{}, 0, false
 		t.episodes.reset()
 	} else if f.Labels.TaskID == "" && len(st.TaskID) > 0 {
 		f.Labels.TaskID = string(st.TaskID)
@@ -436,6 +479,9 @@ func (s *Shard) watch(t *trajectory, emit func(Output)) {
 	p := &s.pass
 	p.Current, p.T, p.episodes = &s.w.Cur, &t.facts, &t.episodes
 	for _, i := range s.byKind[p.Step.Kind] {
+		if t.blind&(1<<i) != 0 {
+			continue
+		}
 		p.Memory = &t.memory[i]
 		s.watchers[i].watch.Observe(p)
 	}

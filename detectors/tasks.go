@@ -23,7 +23,7 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 		Partial:  f.Partial, Time: now,
 		Escalated: escalations(f, o), Tools: toolUses(f),
 		Classes:  classes(t.episodes.classes),
-		Coverage: s.coverage(f.Task.Missing),
+		Coverage: s.coverage(lack{f.Task.Missing, t.blind, t.capped}),
 	}
 	t.record = r
 	f.EndTask(s.w)
@@ -154,21 +154,42 @@ func classes(set uint8) []string {
 
 // coverage lists the rules that could not judge all of a task. The list is
 // shared by all tasks that lacked the same.
-func (s *Shard) coverage(missing facts.Needs) []event.Abstention {
-	if missing == 0 {
+func (s *Shard) coverage(of lack) []event.Abstention {
+	if of == (lack{}) {
 		return nil
 	}
-	if out, ok := s.abstained[missing]; ok {
+	if out, ok := s.abstained[of]; ok {
 		return out
 	}
 	var out []event.Abstention
-	for _, d := range s.rules.detectors {
+	for i, d := range s.rules.detectors {
 		for _, r := range d.Rules {
-			if lacks := r.Needs & missing; lacks != 0 && !s.rules.rules[r].off {
-				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: lacks.Reason()})
+			if s.rules.rules[r].off {
+				continue
+			}
+			reason := (r.Needs & of.missing).Reason()
+			switch {
+			case of.capped:
+				reason = capped
+			case of.blind&(1<<i) != 0:
+				reason = upgraded
+			}
+			if reason != "" {
+				out = append(out, event.Abstention{Detector: d.Name, Rule: r.Name, Reason: reason})
 			}
 		}
 	}
-	s.abstained[missing] = out
+	s.abstained[of] = out
 	return out
 }
+
+// lack is what of a task could not be judged, and why.
+type lack struct {
+	missing facts.Needs
+	blind   uint8
+	capped  bool
+}
+
+// upgraded is the reason of a detector whose memory of the task was of another
+// version.
+const upgraded = "upgrade"

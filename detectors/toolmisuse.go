@@ -199,7 +199,7 @@ func (m *toolMisuse) message(p *Pass) {
 			p.Report(Finding{
 				Rule: errorIgnored, Subject: failed.Tool.Name, Severity: s, Confidence: 850, Error: failed.Error,
 				Message:  fmt.Sprintf("%s failed (%s), and the agent tells that it worked.", failed.Tool.Name, failed.Class),
-				Evidence: []event.Evidence{failed.ResultStep("failed: " + failed.Class.String()), p.Here("claims success (" + string(claim) + ")")},
+				Evidence: []event.Evidence{agent.ResultStep(failed, "failed: "+failed.Class.String()), p.Here("claims success (" + string(claim) + ")")},
 				Tokens:   failed.Tokens, CostMicroUSD: failed.Cost,
 			})
 		}

@@ -2,6 +2,8 @@ package stream_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -115,6 +117,81 @@ func TestFileResults(t *testing.T) {
 			Once:      true,
 			NoOrigins: true,
 			MaxValue:  1 << 20,
+		}
+	})
+}
+
+func TestMemoryCheckpoints(t *testing.T) {
+	logtest.TestCheckpoints(t, func(t *testing.T) logtest.Checkpoints {
+		results, store := stream.NewMemoryResults(), stream.NewMemoryCheckpoints()
+		return logtest.Checkpoints{
+			Open: func(*testing.T) (stream.Results, stream.Checkpoints) { return results, store.Owner() },
+			RemoveHead: func(t *testing.T, source string, partition int32) {
+				s := store.Owner()
+				if err := errors.Join(s.Fence(t.Context(), source, partition), s.Swing(t.Context(), source, partition, nil)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Wipe: func(t *testing.T) { wipe(t, store.Owner()) },
+		}
+	})
+}
+
+// wipe removes the parts of the suite's log.
+func wipe(t *testing.T, s stream.Checkpoints) {
+	ids, err := s.List(t.Context(), "log", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if err := s.Delete(t.Context(), "log", 0, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFolderCheckpoints(t *testing.T) {
+	logtest.TestCheckpoints(t, func(t *testing.T) logtest.Checkpoints {
+		dir, results := t.TempDir(), stream.NewMemoryResults()
+		var open *stream.Folder
+		end := func() {
+			if open != nil {
+				if err := open.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		t.Cleanup(end)
+		return logtest.Checkpoints{
+			Open: func(t *testing.T) (stream.Results, stream.Checkpoints) {
+				end()
+				var err error
+				if open, err = stream.LockFolder(dir); err != nil {
+					t.Fatal(err)
+				}
+				return results, stream.NewFolderCheckpoints(open)
+			},
+			RemoveHead: func(t *testing.T, source string, partition int32) {
+				heads, err := filepath.Glob(filepath.Join(dir, "checkpoints", "_"+source, fmt.Sprint(partition), "HEAD"))
+				if err != nil || len(heads) != 1 {
+					t.Fatalf("heads are %q, %v", heads, err)
+				}
+				if err := os.Remove(heads[0]); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Wipe: func(t *testing.T) {
+				// The head is no part, and stays.
+				heads, err := filepath.Glob(filepath.Join(dir, "checkpoints", "_log", "0", "*-*"))
+				if err != nil || len(heads) == 0 {
+					t.Fatalf("checkpoints are %q, %v", heads, err)
+				}
+				for _, path := range heads {
+					if err := os.RemoveAll(path); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
 		}
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // End says what becomes of open state at the end of a finite log.
@@ -37,6 +39,9 @@ type Options[E any] struct {
 	// not change the output. 0 means DefaultBatchRecords.
 	BatchRecords int
 	End          End
+	// Checkpoint says how the state is kept, so that a restart does not apply
+	// the log from its beginning.
+	Checkpoint Checkpointing
 	// Tap is called with outputs after the primary took them, in order, each
 	// once, by one goroutine at a time. The slice is valid during the call.
 	Tap func(outs []Output)
@@ -56,10 +61,12 @@ type Engine[E any] struct {
 	clock   int64 // log clock after the last record
 	last    int64 // offset of the last record
 	hasLast bool
+	skipped int64 // offset of the last record that a restored state had applied already
 	next    int32 // index of the next output of the last record
 
 	published Origin // the last one that the primary held when Run began
-	suppress  bool   // published counts
+	quiet     int64  // outputs of records up to this offset belong to another ruleset and are not wanted; -1 for none
+	suppress  bool   // published or quiet counts
 
 	workers []*worker[E]
 	shards  []Shard[E]
@@ -73,9 +80,18 @@ type Engine[E any] struct {
 	outs   []Output
 	flush  *flusher
 
+	ck       checkpointer
+	again    []advance // advances of an earlier run that are not applied again yet
+	switches chan change[E]
+	ctx      context.Context // of Run
+	cancel   context.CancelCauseFunc
+	writers  sync.WaitGroup
+
+	mu       sync.Mutex
+	owned    bool // Run owns the partition, and the program is its own
 	started  atomic.Bool
 	running  atomic.Bool
-	unclean  bool // outputs of applied records may not have been published
+	ended    chan struct{} // Run has returned
 	counters counters
 }
 
@@ -104,17 +120,25 @@ func New[E any](opts Options[E]) (*Engine[E], error) {
 		source: opts.Log.Source(),
 		part:   opts.Log.Partition(),
 		clock:  NoTime,
+		quiet:  -1,
 		recs:   make([]Record, opts.BatchRecords),
 		clocks: make([]int64, opts.BatchRecords),
 
 		roundBytes:  defaultRoundBytes,
 		inlineBytes: defaultInlineBytes,
+
+		switches: make(chan change[E]),
+		ended:    make(chan struct{}),
 	}
+	e.opts.Checkpoint = opts.Checkpoint.withDefaults()
+	e.ck.ruleset = opts.Checkpoint.Ruleset
 	e.flush = newFlusher(opts.Results, opts.Tap, e.source, e.part, &e.counters)
+	e.flush.store, e.flush.step = opts.Checkpoint.Store, e.step
 	e.counters.offset.Store(-1)
 	e.counters.clock.Store(NoTime)
+	e.counters.checkpointOffset.Store(-1)
+	e.shards = newShards(opts.Program, opts.Shards)
 	for range opts.Shards {
-		e.shards = append(e.shards, opts.Program.NewShard())
 		e.workers = append(e.workers, newWorker(opts.Program.NewDecoder(), opts.Shards))
 	}
 	return e, nil
@@ -130,11 +154,13 @@ func (e *Engine[E]) Run(ctx context.Context) error {
 	if !e.started.CompareAndSwap(false, true) {
 		return errors.New("engine: Run was called before")
 	}
+	defer close(e.ended)
 	e.running.Store(true)
 	defer e.running.Store(false)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	e.ctx, e.cancel, e.flush.cancel = ctx, cancel, cancel
 	if own := e.opts.Ownership; own != nil {
 		claim, err := own.Acquire(ctx, e.source, e.part)
 		if err != nil {
@@ -154,31 +180,39 @@ func (e *Engine[E]) Run(ctx context.Context) error {
 		}()
 		e.flush.lost = claim.Lost()
 	}
+	e.mu.Lock()
+	e.owned = true
+	e.mu.Unlock()
 	if err := e.flush.open(ctx); err != nil {
 		return cause(ctx, err)
 	}
-	e.published, e.suppress = e.flush.last, e.flush.hasLast
-
 	stop := e.startWorkers()
 	defer stop()
-	e.unclean = true
+	fresh, err := e.restore(ctx)
+	if err != nil {
+		return cause(ctx, err)
+	}
+
 	flushed := make(chan struct{})
 	go func() {
 		defer close(flushed)
-		e.flush.run(ctx, cancel)
+		e.flush.run(ctx)
 	}()
-	err := e.loop(ctx)
+	err = e.loop(ctx, fresh)
 	if ctx.Err() == nil {
 		// Whatever ended the log, what was computed is worth having.
 		e.flush.drain()
 	}
 	<-flushed
-	e.unclean = e.flush.pendingLen() > 0
+	unpublished := e.flush.pendingLen() > 0
+	reason := context.Cause(ctx)
+	cancel(nil)
+	e.writers.Wait()
 	switch {
 	case e.flush.failed != nil:
 		return e.flush.failed
-	case err == nil && e.unclean:
-		return context.Cause(ctx)
+	case err == nil && unpublished:
+		return reason
 	}
 	return err
 }
@@ -191,9 +225,50 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-func (e *Engine[E]) loop(ctx context.Context) error {
+// loop reads and applies until the log or ctx ends. fresh says that the state
+// as it is has no checkpoint yet.
+func (e *Engine[E]) loop(ctx context.Context, fresh bool) error {
+	if err := e.begin(ctx, fresh); err != nil {
+		return err
+	}
+	defer e.giveUp()
+	in := e.startReader(ctx)
+	defer in.stop()
+	ticker := time.NewTicker(e.opts.Checkpoint.Tick)
+	defer ticker.Stop()
+	idle := false // no record came since the last tick
 	for {
-		n, err := e.opts.Log.Read(ctx, e.recs)
+		n, err, wait := 0, error(nil), false
+		select {
+		case got := <-in.got:
+			n, err = got.n, got.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case c := <-e.switches:
+			err := e.change(ctx, c)
+			c.done <- err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			continue
+		case <-ticker.C:
+			wait = true
+			if idle {
+				if err := e.advanceIdle(ctx); err != nil {
+					return err
+				}
+			}
+			idle = true
+		case <-e.ck.turn():
+			wait = true
+		}
+		if wait {
+			if err := e.checkpoint(0); err != nil {
+				return err
+			}
+			continue
+		}
+		idle = false
 		if n > 0 {
 			if perr := e.process(ctx, e.recs[:n]); perr != nil {
 				return perr
@@ -207,6 +282,7 @@ func (e *Engine[E]) loop(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("read %s/%d after offset %d: %w", e.source, e.part, e.counters.offset.Load(), err)
 		}
+		in.ask <- struct{}{}
 	}
 }
 
@@ -216,6 +292,7 @@ func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
 		// What a restored state has applied already.
 		skip := 0
 		for skip < len(recs) && recs[skip].Offset <= e.last {
+			e.skipped = recs[skip].Offset
 			skip++
 		}
 		if skip > 0 && e.counters.records.Load() > 0 {
@@ -230,15 +307,21 @@ func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
 		}
 	}
 	for len(recs) > 0 {
-		var n int
+		if err := e.advanceAgain(ctx, recs[0].Offset-1); err != nil {
+			return err
+		}
+		began := time.Now()
+		n, busy := e.untilAdvance(recs), time.Duration(0)
 		if len(e.shards) == 1 {
-			n = e.roundSerial(recs)
+			n = e.roundSerial(recs[:n])
+			busy = time.Since(began)
 		} else {
-			n = e.roundParallel(recs)
+			n, busy = e.roundParallel(recs[:n])
 		}
 		e.emit(recs[:n], false)
 		e.last, e.hasLast = recs[n-1].Offset, true
 		e.counters.advance(n, e.last, e.clock)
+		e.ck.applied(busy)
 		recs = recs[n:]
 		if len(e.outs) >= handAt {
 			if err := e.hand(ctx); err != nil {
@@ -246,7 +329,13 @@ func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
 			}
 		}
 	}
-	return e.hand(ctx)
+	if err := e.advanceAgain(ctx, e.last); err != nil {
+		return err
+	}
+	if err := e.hand(ctx); err != nil {
+		return err
+	}
+	return e.checkpoint(e.ck.lately())
 }
 
 // handAt is how many outputs are handed to the flusher before the records that
@@ -255,9 +344,16 @@ func (e *Engine[E]) process(ctx context.Context, recs []Record) error {
 const handAt = 1024
 
 func (e *Engine[E]) end(ctx context.Context) error {
-	if e.opts.End != EndIdle || !e.hasLast {
+	if e.counters.records.Load() == 0 && e.counters.skipped.Load() > 0 && e.skipped < e.last {
+		return fmt.Errorf("read %s/%d: it ends at offset %d, and the checkpoint holds up to %d: %w", e.source, e.part, e.skipped, e.last, ErrAhead)
+	}
+	if e.opts.End != EndIdle {
+		return e.lastCheckpoint(ctx)
+	}
+	if !e.hasLast {
 		return nil
 	}
+	e.giveUp() // what the end closes is not in the log
 	for i, s := range e.shards {
 		s.End(0, &e.workers[i].stepped)
 	}

@@ -56,9 +56,6 @@ func TestRestartGivesEachOutputOnce(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("Run gave %v", err)
 			}
-			if _, err := e.Snapshot(nil); prefix == 0 && err == nil {
-				t.Fatal("took a snapshot that is ahead of its outputs")
-			}
 			e = newToy(t, &recordsLog{recs: recs}, store, Options[toyEvent]{Shards: 7, BatchRecords: 64, End: EndIdle})
 			published := len(store.Outputs())
 			if err := e.Run(t.Context()); err != nil {

@@ -29,6 +29,11 @@ type flusher struct {
 	part     int32
 	counters *counters
 	lost     <-chan struct{} // nil: never
+	cancel   context.CancelCauseFunc
+
+	store Checkpoints // nil: none
+	head  head        // what store holds; the flusher's own after open
+	step  func(Step) error
 
 	last    Origin // highest origin the primary holds; the flusher's own after open
 	hasLast bool
@@ -36,7 +41,9 @@ type flusher struct {
 	mu       sync.Mutex
 	pending  []Output
 	bytes    int
-	taken    int // outputs that are being published
+	taken    int   // outputs that are being published
+	passed   int64 // outputs published since the start
+	actions  []action
 	draining bool
 	err      error // why outputs do not reach the primary now
 
@@ -44,6 +51,13 @@ type flusher struct {
 	space  chan struct{} // pending was taken
 	done   chan struct{} // run has returned
 	failed error         // why it gave up, set before done is closed
+}
+
+// action is done by the flusher when the outputs before it are published, and
+// before any later one is. Its error is final.
+type action struct {
+	after int64 // outputs since the start
+	do    func(ctx context.Context) error
 }
 
 func newFlusher(r Results, tap func([]Output), source string, part int32, c *counters) *flusher {
@@ -80,6 +94,11 @@ func (f *flusher) tryOpen(ctx context.Context) error {
 	if fr, ok := f.results.(Fencer); ok {
 		if err := fr.Fence(ctx, f.source, f.part); err != nil {
 			return fmt.Errorf("take over %s/%d: %w", f.source, f.part, err)
+		}
+	}
+	if fr, ok := f.store.(Fencer); ok {
+		if err := fr.Fence(ctx, f.source, f.part); err != nil {
+			return fmt.Errorf("take over the checkpoints of %s/%d: %w", f.source, f.part, err)
 		}
 	}
 	return f.readLast(ctx)
@@ -147,20 +166,66 @@ func (f *flusher) setErr(err error) {
 	f.mu.Unlock()
 }
 
+// at has something done once all outputs that were added so far, after of them,
+// are published, and before any that is added later.
+func (f *flusher) at(after int64, do func(ctx context.Context) error) {
+	f.mu.Lock()
+	f.actions = append(f.actions, action{after, do})
+	f.mu.Unlock()
+	signal(f.wake)
+}
+
+// added gives how many outputs were added since the start.
+func (f *flusher) added() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.passed + int64(f.taken+len(f.pending))
+}
+
+// take gives what is to be done next, the earliest action that is due or the
+// outputs up to the next one.
+func (f *flusher) take(spare []Output) (do func(context.Context) error, outs []Output, draining bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.pending)
+	for i, a := range f.actions {
+		if a.after <= f.passed {
+			f.actions = append(f.actions[:i:i], f.actions[i+1:]...)
+			return a.do, nil, false
+		}
+		n = min(n, int(a.after-f.passed))
+	}
+	outs = f.pending[:n:n]
+	f.pending = append(spare[:0], f.pending[n:]...)
+	f.taken = n
+	for i := range outs {
+		f.bytes -= len(outs[i].Value)
+	}
+	return nil, outs, f.draining
+}
+
 // run publishes until it is drained or cannot go on; then it ends ctx, so that
 // whoever produces outputs ends as well.
-func (f *flusher) run(ctx context.Context, cancel context.CancelCauseFunc) {
+func (f *flusher) run(ctx context.Context) {
 	defer close(f.done)
+	fail := func(err error) {
+		f.failed = err
+		f.setErr(err)
+		f.cancel(err)
+	}
 	var spare []Output
 	for {
-		f.mu.Lock()
-		take := f.pending
-		f.pending, f.bytes, f.taken = spare[:0], 0, len(take)
-		draining := f.draining
-		f.mu.Unlock()
+		do, outs, draining := f.take(spare)
+		if do != nil {
+			if err := do(ctx); err != nil {
+				fail(err)
+				return
+			}
+			continue
+		}
 		signal(f.space)
-		spare = take
-		if len(take) == 0 {
+		spare = outs[:0]
+		if len(outs) == 0 {
 			if draining {
 				return
 			}
@@ -171,13 +236,50 @@ func (f *flusher) run(ctx context.Context, cancel context.CancelCauseFunc) {
 			}
 			continue
 		}
-		if err := f.publish(ctx, take); err != nil {
-			f.failed = err
-			f.setErr(err)
-			cancel(err)
+		if err := f.publish(ctx, outs); err != nil {
+			fail(err)
 			return
 		}
-		clear(take)
+		clear(outs)
+		f.mu.Lock()
+		f.passed, f.taken = f.passed+int64(f.taken), 0
+		f.mu.Unlock()
+	}
+}
+
+// swing makes another head durable. It is called by an action. Unless it
+// persists, it gives up after an error that is not final, and tells it in
+// failed: the head that is kept is as good then, whichever the store holds.
+func (f *flusher) swing(ctx context.Context, next head, persist bool) (failed, final error) {
+	b, err := seal(&next)
+	if err != nil {
+		return err, nil
+	}
+	wait := firstBackoff
+	for {
+		select {
+		case <-f.lost:
+			return nil, fmt.Errorf("%s/%d: %w", f.source, f.part, ErrLost)
+		default:
+		}
+		err := f.store.Swing(ctx, f.source, f.part, b)
+		switch {
+		case err == nil:
+			f.head = next
+			f.counters.advances.Store(next.pending())
+			f.setErr(nil)
+			return nil, nil
+		case errors.Is(err, ErrFenced):
+			return nil, fmt.Errorf("%s/%d: %w", f.source, f.part, err)
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case !persist:
+			return err, nil
+		}
+		f.setErr(err)
+		if err := sleep(ctx, &wait); err != nil {
+			return nil, err
+		}
 	}
 }
 

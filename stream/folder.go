@@ -56,7 +56,8 @@ type Folder struct {
 	lost chan struct{} // closed by Close
 
 	mu     sync.Mutex
-	held   map[partition]chan struct{} // closed on release
+	held   map[partition]chan struct{}      // closed on release
+	owner  map[partition]*FolderCheckpoints // that took the partition's checkpoints last
 	closed bool
 }
 

@@ -33,3 +33,12 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
 }
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -15,12 +16,13 @@ type MemoryLog struct {
 	mu     sync.Mutex
 	recs   []Record
 	ended  bool
+	now    int64         // present time, NoTime when there is none
 	change chan struct{} // closed and replaced when something is appended
 }
 
 // NewMemoryLog makes an empty log; offsets begin at 0.
 func NewMemoryLog(source string, partition int32) *MemoryLog {
-	return &MemoryLog{source: source, part: partition, change: make(chan struct{})}
+	return &MemoryLog{source: source, part: partition, now: NoTime, change: make(chan struct{})}
 }
 
 // Append adds a record with the given log time, NoTime for none, and gives its
@@ -40,6 +42,14 @@ func (l *MemoryLog) End() {
 	defer l.mu.Unlock()
 	l.ended = true
 	l.changed()
+}
+
+// SetNow sets the log's present time, by which time passes while nothing is
+// appended. Without it the log has none.
+func (l *MemoryLog) SetNow(now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = now
 }
 
 func (l *MemoryLog) changed() {
@@ -94,6 +104,24 @@ func (r *memoryReader) Read(ctx context.Context, dst []Record) (int, error) {
 			return 0, ErrClosed
 		}
 	}
+}
+
+// Seek implements Seeker.
+func (r *memoryReader) Seek(_ context.Context, after, known int64) error {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	if end := int64(len(r.log.recs)); known >= end {
+		return fmt.Errorf("log %s/%d ends before offset %d: %w", r.log.source, r.log.part, end, ErrAhead)
+	}
+	r.next = max(r.next, int(after)+1)
+	return nil
+}
+
+// Idle implements Idler.
+func (r *memoryReader) Idle(_ context.Context, after int64) (int64, bool, error) {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	return r.log.now, r.log.now != NoTime && int64(len(r.log.recs)) <= after+1, nil
 }
 
 func (r *memoryReader) Close() error {

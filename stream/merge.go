@@ -52,7 +52,7 @@ func (e *Engine[E]) emit(recs []Record, goesOn bool) {
 			o.Origin = Origin{Source: e.source, Partition: e.part, Offset: recs[record].Offset, Index: index}
 			index++
 			if e.suppress {
-				if o.Origin.Compare(e.published) <= 0 {
+				if o.Origin.Compare(e.published) <= 0 || o.Origin.Offset <= e.quiet {
 					e.counters.suppressed.Add(1)
 					continue
 				}

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sort"
 	"sync"
+	"time"
 )
 
 // serialEvents is how many events a lone shard is given at a time: few enough
@@ -31,6 +32,7 @@ type worker[E any] struct {
 	decoded Emitter   // by the decoder, entries numbered by record of the round
 	stepped Emitter   // by the shard, likewise
 	work    chan func()
+	busy    time.Duration // in this round
 }
 
 func newWorker[E any](d Decoder[E], shards int) *worker[E] {
@@ -91,8 +93,9 @@ func (e *Engine[E]) roundSerial(recs []Record) int {
 	return n
 }
 
-// roundParallel does the same with all workers.
-func (e *Engine[E]) roundParallel(recs []Record) int {
+// roundParallel does the same with all workers, and gives the time that they
+// spent on it as well.
+func (e *Engine[E]) roundParallel(recs []Record) (int, time.Duration) {
 	n, size := 0, 0
 	for n < len(recs) && size < e.roundBytes*len(e.workers) {
 		size += len(recs[n].Value) + 1
@@ -102,14 +105,15 @@ func (e *Engine[E]) roundParallel(recs []Record) int {
 	r.recs, r.clocks, r.before = recs[:n], e.clocks[:n], e.clock
 	r.shares = r.shares[:0]
 	if size < e.inlineBytes {
+		began := time.Now()
 		w := e.workers[0]
 		r.shares = append(r.shares, w)
 		w.decode(r, 0, n, len(e.shards))
 		e.tick()
 		for s := range e.shards {
-			e.step(s)
+			e.stepShard(s)
 		}
-		return n
+		return n, time.Since(began)
 	}
 	lo, part := 0, 0
 	for i, w := range e.workers {
@@ -122,18 +126,41 @@ func (e *Engine[E]) roundParallel(recs []Record) int {
 			r.shares = append(r.shares, w)
 			r.wg.Add(1)
 			from := lo
-			w.work <- func() { w.decode(r, from, hi, len(e.shards)); r.wg.Done() }
+			w.work <- func() {
+				began := time.Now()
+				w.decode(r, from, hi, len(e.shards))
+				w.busy = time.Since(began)
+				r.wg.Done()
+			}
 		}
 		lo = hi
 	}
 	r.wg.Wait()
 	e.tick()
-	r.wg.Add(len(e.workers))
-	for s, w := range e.workers {
-		w.work <- func() { e.step(s); r.wg.Done() }
+	e.onWorkers(func(s int) {
+		began := time.Now()
+		e.stepShard(s)
+		e.workers[s].busy += time.Since(began)
+	})
+	busy := time.Duration(0)
+	for _, w := range e.workers {
+		busy, w.busy = busy+w.busy, 0
 	}
-	r.wg.Wait()
-	return n
+	return n, busy
+}
+
+// onWorkers does something for each shard, on all workers at once.
+func (e *Engine[E]) onWorkers(do func(shard int)) {
+	if len(e.workers) == 1 {
+		do(0)
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Add(len(e.workers))
+	for s, w := range e.workers {
+		w.work <- func() { do(s); wg.Done() }
+	}
+	wg.Wait()
 }
 
 func (w *worker[E]) begin(lo int, recs []Record, clocks []int64) {
@@ -197,8 +224,8 @@ func (e *Engine[E]) tick() {
 	e.counters.events.Add(int64(events))
 }
 
-// step runs one shard over all shares.
-func (e *Engine[E]) step(s int) {
+// stepShard runs one shard over all shares.
+func (e *Engine[E]) stepShard(s int) {
 	out := &e.workers[s].stepped
 	for _, w := range e.round.shares {
 		from := len(out.entries)

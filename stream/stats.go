@@ -1,6 +1,9 @@
 package stream
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats counts what an engine did since it was made.
 type Stats struct {
@@ -14,11 +17,26 @@ type Stats struct {
 	AppendFails int64
 	Offset      int64 // of the last record applied, -1 when there is none
 	Clock       int64 // log clock, NoTime when there is none
+
+	Checkpoints      int64         // that became current
+	CheckpointFails  int64         // that did not
+	CheckpointBytes  int64         // of the current one
+	CheckpointOffset int64         // that the current one holds, -1 when there is none
+	CheckpointTook   time.Duration // from the freeze until the current one was so
+	CheckpointTime   time.Time     // when the current one was frozen; zero when none was since the start
+	CheckpointCost   time.Duration // spent on encoding, summed over all
+	Fallbacks        int64         // checkpoints that should have been restored and were not
+	Advances         int64         // of the log clock without a record
 }
 
 type counters struct {
 	records, skipped, events, outputs, suppressed, regressions atomic.Int64
 	appends, appendFails, offset, clock                        atomic.Int64
+
+	checkpoints, checkpointFails, checkpointBytes, checkpointOffset atomic.Int64
+	checkpointTook, checkpointTime, checkpointCost                  atomic.Int64
+	fallbacks, idleAdvances                                         atomic.Int64
+	advances                                                        atomic.Int64 // in the head
 }
 
 func (c *counters) advance(records int, offset, clock int64) {
@@ -30,6 +48,10 @@ func (c *counters) advance(records int, offset, clock int64) {
 // Stats may be called at any time, by any goroutine.
 func (e *Engine[E]) Stats() Stats {
 	c := &e.counters
+	var frozen time.Time
+	if ns := c.checkpointTime.Load(); ns != 0 {
+		frozen = time.Unix(0, ns)
+	}
 	return Stats{
 		Records:     c.records.Load(),
 		Skipped:     c.skipped.Load(),
@@ -41,5 +63,15 @@ func (e *Engine[E]) Stats() Stats {
 		AppendFails: c.appendFails.Load(),
 		Offset:      c.offset.Load(),
 		Clock:       c.clock.Load(),
+
+		Checkpoints:      c.checkpoints.Load(),
+		CheckpointFails:  c.checkpointFails.Load(),
+		CheckpointBytes:  c.checkpointBytes.Load(),
+		CheckpointOffset: c.checkpointOffset.Load(),
+		CheckpointTook:   time.Duration(c.checkpointTook.Load()),
+		CheckpointTime:   frozen,
+		CheckpointCost:   time.Duration(c.checkpointCost.Load()),
+		Fallbacks:        c.fallbacks.Load(),
+		Advances:         c.idleAdvances.Load(),
 	}
 }

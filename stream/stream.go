@@ -152,12 +152,23 @@ type Shard[E any] interface {
 	// End closes all that is open, as if the partition had been idle for good.
 	// Its outputs belong to the record r.
 	End(r int32, out *Emitter)
-	// AppendState encodes the whole state, the same state to the same bytes.
-	AppendState(dst []byte) ([]byte, error)
-	// LoadState adds an encoded state to a shard that has not stepped yet. It
-	// is called once for each shard of the engine that encoded them; keep says
-	// which keys, by their hash, are this shard's own.
-	LoadState(state []byte, keep func(hash uint64) bool) error
+	// NextDeadline gives the earliest deadline; false when there is none.
+	NextDeadline() (deadline int64, ok bool)
+	// Freeze begins a snapshot of the state as it is now. Step goes on
+	// meanwhile, and encodes what it is about to change when the snapshot does
+	// not hold it yet. There is at most one snapshot at a time.
+	Freeze()
+	// AppendFrozen appends the next part of the snapshot to dst, about most
+	// bytes; done says that it was the last, with which the snapshot ends. Each
+	// part can be loaded by itself, and in any order. It is called between
+	// Steps.
+	AppendFrozen(dst []byte, most int) (part []byte, done bool, err error)
+	// Thaw gives up an unfinished snapshot, if there is one.
+	Thaw()
+	// LoadState adds a part of a snapshot to a shard that has not stepped yet.
+	// It is given the parts of all shards of the engine that took them; keep
+	// says which keys, by their hash, are this shard's own.
+	LoadState(part []byte, keep func(hash uint64) bool) error
 }
 
 // Batch is a run of records of one partition and the events in them.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +21,9 @@ import (
 // key; one that begins with "!" is refused. Every third event of a key puts out
 // "KEY n"; a key without an event for toyIdle puts out "KEY idle n", and when
 // it had two events or more, toyGone later, "KEY gone", and is forgotten.
-type toy struct{}
+//
+// What it puts out ends with mark.
+type toy struct{ mark string }
 
 const (
 	toyIdle = 10
@@ -37,7 +39,7 @@ type toyDecoder struct {
 }
 
 func (toy) NewDecoder() Decoder[toyEvent] { return &toyDecoder{} }
-func (toy) NewShard() Shard[toyEvent]     { return &toyShard{keys: map[string]*toyState{}} }
+func (p toy) NewShard() Shard[toyEvent]   { return &toyShard{mark: p.mark, keys: map[string]*toyState{}} }
 
 func (d *toyDecoder) Reset() {
 	for _, key := range d.lent {
@@ -93,27 +95,37 @@ type toyState struct {
 	Idle bool  // Due is for gone
 }
 
-type toyShard struct{ keys map[string]*toyState }
+type toyShard struct {
+	mark string
+	keys map[string]*toyState
+
+	// The snapshot: the keys that it does not hold yet, and those that were
+	// encoded because they were about to change.
+	unread map[string]bool
+	early  [][]byte
+	frozen bool
+}
 
 func (s *toyShard) Step(b *Batch[toyEvent], mine []int32, out *Emitter) {
 	for _, i := range mine {
 		r := b.At[i]
 		s.fire(b.Clock[r], func(due int64, key, text string) {
-			out.Deadline(r, due, key, Output{Key: key, Value: []byte(text)})
+			out.Deadline(r, due, key, Output{Key: key, Value: []byte(text + s.mark)})
 		})
 		key := string(b.Events[i].key)
+		s.save(key)
 		st := s.keys[key]
 		if st == nil {
 			st = &toyState{}
 			s.keys[key] = st
 		}
 		if st.touch(b.Clock[r]) {
-			out.Event(r, i, Output{Key: key, Value: fmt.Appendf(nil, "%s %d", key, st.N)})
+			out.Event(r, i, Output{Key: key, Value: fmt.Appendf(nil, "%s %d%s", key, st.N, s.mark)})
 		}
 	}
 	r := int32(len(b.Records) - 1)
 	s.fire(b.Clock[r], func(due int64, key, text string) {
-		out.Deadline(r, due, key, Output{Key: key, Value: []byte(text)})
+		out.Deadline(r, due, key, Output{Key: key, Value: []byte(text + s.mark)})
 	})
 }
 
@@ -148,15 +160,15 @@ func (s *toyShard) fire(clock int64, emit func(due int64, key, text string)) {
 		// The slowest way that is right: find the first due, fire it, look again.
 		var first string
 		var st *toyState
-		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
-			k := s.keys[key]
-			if k.Due != NoTime && k.Due <= clock && (st == nil || k.Due < st.Due) {
+		for key, k := range s.keys {
+			if k.Due != NoTime && k.Due <= clock && (st == nil || k.Due < st.Due || k.Due == st.Due && key < first) {
 				first, st = key, k
 			}
 		}
 		if st == nil {
 			return
 		}
+		s.save(first)
 		due := st.Due
 		text, keep := st.expire(first)
 		if !keep {
@@ -172,37 +184,101 @@ func (s *toyShard) End(r int32, out *Emitter) {
 			due := st.Due
 			var text string
 			text, keep = st.expire(key)
-			out.Deadline(r, due, key, Output{Key: key, Value: []byte(text)})
+			out.Deadline(r, due, key, Output{Key: key, Value: []byte(text + s.mark)})
 		}
 		delete(s.keys, key)
 	}
 }
 
-func (s *toyShard) AppendState(dst []byte) ([]byte, error) {
-	b, err := json.Marshal(s.keys) // sorts by key
-	return append(dst, b...), err
+func (s *toyShard) NextDeadline() (next int64, ok bool) {
+	for _, st := range s.keys {
+		if st.Due != NoTime && (!ok || st.Due < next) {
+			next, ok = st.Due, true
+		}
+	}
+	return next, ok
 }
 
-func (s *toyShard) LoadState(state []byte, keep func(uint64) bool) error {
-	var keys map[string]*toyState
-	if err := json.Unmarshal(state, &keys); err != nil {
-		return err
+func (s *toyShard) Freeze() {
+	if s.frozen {
+		panic("frozen twice")
 	}
-	for key, st := range keys {
-		if !keep(toyHash(key)) {
+	s.unread, s.frozen = map[string]bool{}, true
+	for key := range s.keys {
+		s.unread[key] = true
+	}
+}
+
+// save encodes a key that is about to change, if the snapshot lacks it.
+func (s *toyShard) save(key string) {
+	if s.unread[key] {
+		s.early = append(s.early, s.encode(key))
+	}
+}
+
+// toyEntry is a key in a snapshot.
+type toyEntry struct {
+	Key string
+	toyState
+}
+
+func (s *toyShard) encode(key string) []byte {
+	delete(s.unread, key)
+	b, err := json.Marshal(toyEntry{key, *s.keys[key]})
+	if err != nil {
+		panic(err)
+	}
+	return append(b, '\n')
+}
+
+func (s *toyShard) AppendFrozen(dst []byte, most int) ([]byte, bool, error) {
+	if !s.frozen {
+		panic("not frozen")
+	}
+	from := len(dst)
+	for len(dst)-from < most && len(s.early) > 0 {
+		dst, s.early = append(dst, s.early[0]...), s.early[1:]
+	}
+	for key := range s.unread {
+		if len(dst)-from >= most {
+			break
+		}
+		dst = append(dst, s.encode(key)...)
+	}
+	if len(s.early) == 0 && len(s.unread) == 0 {
+		s.frozen = false
+		return dst, true, nil
+	}
+	return dst, false, nil
+}
+
+func (s *toyShard) Thaw() { s.unread, s.early, s.frozen = nil, nil, false }
+
+func (s *toyShard) LoadState(state []byte, keep func(uint64) bool) error {
+	dec := json.NewDecoder(bytes.NewReader(state))
+	for {
+		var en toyEntry
+		err := dec.Decode(&en)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !keep(toyHash(en.Key)) {
 			continue
 		}
-		if s.keys[key] != nil {
+		if s.keys[en.Key] != nil {
 			return errors.New("key is there twice")
 		}
-		s.keys[key] = st
+		s.keys[en.Key] = &en.toyState
 	}
-	return nil
 }
 
 // model says what the toy program puts out, record by record and event by
-// event, in one map, without any of the engine's code.
-func model(source string, recs []Record, end End) []Output {
+// event, in one map, without any of the engine's code. An advance makes time
+// pass after a record.
+func model(source string, recs []Record, end End, advances ...advance) []Output {
 	var outs []Output
 	keys := map[string]*toyState{}
 	clock := int64(NoTime)
@@ -214,7 +290,16 @@ func model(source string, recs []Record, end End) []Output {
 		})
 		index++
 	}
-	for _, rec := range recs {
+	for i, rec := range recs {
+		if i > 0 {
+			for _, a := range advances {
+				if before := recs[i-1].Offset; a.Offset == before {
+					clock = max(clock, a.Clock)
+					shard := toyShard{keys: keys}
+					shard.fire(clock, func(_ int64, key, text string) { emit(before, "", key, text) })
+				}
+			}
+		}
 		index = 0
 		if rec.Oversize > 0 {
 			if rec.Time > clock {

@@ -65,6 +65,34 @@ func (d *Deadlines) Wake() (int64, bool) {
 	return d.min, true
 }
 
+// Earliest gives the earliest deadline, and false when nothing is armed. It
+// mends the places of those that moved later, which Next would do else.
+func (d *Deadlines) Earliest() (int64, bool) {
+	if d.armed == 0 {
+		return 0, false
+	}
+	d.requeue()
+	for len(d.heap) > 0 {
+		top := d.heap[0]
+		s := &d.slots[top.slot]
+		switch {
+		case s.entry != top.at: // a valid entry is elsewhere or there is none
+			d.pop()
+		case s.at == None:
+			s.entry = None
+			d.pop()
+		case s.at > top.at: // it moved later
+			s.entry = s.at
+			d.heap[0].at = s.at
+			d.down(0)
+		default:
+			d.setMin()
+			return s.at, true
+		}
+	}
+	return 0, false
+}
+
 // Arm sets the deadline of a slot, in place of the one it has. None disarms it.
 // Later deadlines cost nothing but the note.
 func (d *Deadlines) Arm(slot uint32, at int64) {

@@ -160,6 +160,9 @@ func TestDeadlinesWithinTies(t *testing.T) {
 			arm(0, 3)
 		}
 		for n := 0; ; n++ {
+			if round%2 == 0 {
+				m.wantEarliest(t, d)
+			}
 			slot, at, ok := d.Next(3)
 			wantSlot, wantAt, want := m.next(key, 3)
 			if slot != wantSlot || at != wantAt || ok != want {
@@ -189,6 +192,19 @@ func TestDeadlinesWithinTies(t *testing.T) {
 	}
 }
 
+func (m dueModel) wantEarliest(t *testing.T, d *Deadlines) {
+	t.Helper()
+	want, has := int64(0), false
+	for _, at := range m {
+		if !has || at < want {
+			want, has = at, true
+		}
+	}
+	if got, ok := d.Earliest(); got != want || ok != has {
+		t.Fatalf("the earliest is %d, %v, want %d, %v", got, ok, want, has)
+	}
+}
+
 // TestDeadlinesPruneInOrder drops most entries and then fires the rest.
 func TestDeadlinesPruneInOrder(t *testing.T) {
 	d, m := NewDeadlines(func(s uint32) []byte { return binary.BigEndian.AppendUint32(nil, s) }), dueModel{}
@@ -213,6 +229,7 @@ func TestDeadlinesPruneInOrder(t *testing.T) {
 		}
 	}
 	for {
+		m.wantEarliest(t, d)
 		slot, at, ok := d.Next(200_000)
 		wantSlot, wantAt, want := m.next(d.key, 200_000)
 		if slot != wantSlot || at != wantAt || ok != want {

@@ -105,3 +105,17 @@ func (r *Ring[T]) Abs(i int64) (*T, bool) {
 	}
 	return r.at(int32(i - r.First())), true
 }
+
+// Cap is for how many values there is memory.
+func (r *Ring[T]) Cap() int { return len(r.buf) }
+
+// SetLimit changes how many values are kept, and frees the memory of more. The
+// latest stay, with their numbers.
+func (r *Ring[T]) SetLimit(limit int) {
+	n := min(int(r.n), limit)
+	buf := make([]T, n)
+	for i := range buf {
+		buf[i] = *r.At(int(r.n) - n + i)
+	}
+	r.buf, r.start, r.n, r.limit = buf, 0, int32(n), int32(limit)
+}

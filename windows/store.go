@@ -40,7 +40,8 @@ type Store[T any] struct {
 	crowd   map[string]uint32
 	chunks  []*[chunkLen]entry[T]
 	free    []uint32
-	made    int // slots ever handed out, all below it exist
+	live    []uint64 // bit i: slot i holds a key
+	made    int      // slots ever handed out, all below it exist
 	version uint64
 
 	words []uint64 // scratch of SlotBatch
@@ -51,7 +52,6 @@ type Store[T any] struct {
 type entry[T any] struct {
 	hash   uint64
 	size   uint32 // of the key, in bytes
-	live   bool
 	inline [inlineKey]byte
 	val    T
 	long   []byte // the key when it does not fit inline; the buffer stays for the next
@@ -166,8 +166,12 @@ func (s *Store[T]) Put(hash uint64, key []byte) (slot uint32, fresh bool) {
 		}
 		s.made++
 	}
+	for int(slot/64) >= len(s.live) {
+		s.live = append(s.live, 0)
+	}
+	s.live[slot/64] |= 1 << (slot % 64)
 	e := s.entry(slot)
-	e.hash, e.live, e.size = hash, true, uint32(len(key))
+	e.hash, e.size = hash, uint32(len(key))
 	if len(key) <= inlineKey {
 		copy(e.inline[:], key)
 	} else {
@@ -234,7 +238,7 @@ func (s *Store[T]) DeleteSlot(slot uint32) {
 	if !s.unplace(tagOf(e.hash), slot) {
 		delete(s.crowd, string(e.key()))
 	}
-	e.live = false
+	s.live[slot/64] &^= 1 << (slot % 64)
 	s.free = append(s.free, slot)
 	s.version++
 }
@@ -266,12 +270,32 @@ func (s *Store[T]) unplace(tag, slot uint32) bool {
 	return true
 }
 
+// Live appends a bit for each slot, 64 to a word from the lowest on: whether it
+// holds a key.
+func (s *Store[T]) Live(dst []uint64) []uint64 { return append(dst, s.live...) }
+
+// Next gives the first slot from the given one on that holds a key.
+func (s *Store[T]) Next(slot uint32) (next uint32, ok bool) {
+	w := int(slot / 64)
+	if w >= len(s.live) {
+		return 0, false
+	}
+	word := s.live[w] >> (slot % 64) << (slot % 64)
+	for word == 0 {
+		if w++; w == len(s.live) {
+			return 0, false
+		}
+		word = s.live[w]
+	}
+	return uint32(w*64 + bits.TrailingZeros64(word)), true
+}
+
 // Slots appends the slots of all keys to dst, in the order of the keys' bytes.
 func (s *Store[T]) Slots(dst []uint32) []uint32 {
 	n := len(dst)
-	for slot := range uint32(s.made) {
-		if s.entry(slot).live {
-			dst = append(dst, slot)
+	for w, word := range s.live {
+		for ; word != 0; word &= word - 1 {
+			dst = append(dst, uint32(w*64+bits.TrailingZeros64(word)))
 		}
 	}
 	slices.SortFunc(dst[n:], func(a, b uint32) int { return bytes.Compare(s.Key(a), s.Key(b)) })

@@ -163,19 +163,29 @@ type natsServer struct {
 
 func startNATS(t *testing.T, conf string) *natsServer {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	s := &natsServer{t: t, file: filepath.Join(dir, "nats.conf")}
-	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q }\n%s", ln.Addr(), filepath.Join(dir, "js"), conf)
-	ln.Close()
+	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q }\n%s", freeAddrs(t, 1)[0], filepath.Join(dir, "js"), conf)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
 	return s
+}
+
+// freeAddrs gives addresses that nobody listens at.
+func freeAddrs(t *testing.T, n int) []string {
+	t.Helper()
+	var out []string
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		out = append(out, ln.Addr().String())
+	}
+	return out
 }
 
 func (s *natsServer) start() {
@@ -213,31 +223,49 @@ func (s *natsServer) publish(subject, trajectory string, half int) {
 	}
 }
 
-// results waits until each of n trajectories has its failure, and checks that
-// nothing is there twice.
-func (s *natsServer) results(n int) {
+// records hands each record of the results to do, and waits for more until that
+// is content.
+func (s *natsServer) records(do func(m jetstream.Msg) bool, subjects ...string) {
 	s.t.Helper()
-	c, err := s.js.OrderedConsumer(s.t.Context(), "AGENT_RESULTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"agent.failures.>", "agent.deadletter"}})
+	c, err := s.js.CreateConsumer(s.t.Context(), "AGENT_RESULTS", jetstream.ConsumerConfig{
+		FilterSubjects: subjects, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: time.Minute,
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	origins, seen := map[string]bool{}, map[string]bool{}
-	for pending := uint64(1); pending > 0 || len(seen) < n; {
-		m, err := c.Next(jetstream.FetchMaxWait(patience))
+	msgs, err := c.Messages()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer msgs.Stop()
+	for {
+		m, err := msgs.Next(jetstream.NextMaxWait(patience))
 		if err != nil {
-			s.t.Fatalf("%d of %d trajectories have their failure: %v", len(seen), n, err)
+			s.t.Fatalf("waiting for more results: %v", err)
 		}
 		meta, err := m.Metadata()
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		pending = meta.NumPending
+		if do(m) && meta.NumPending == 0 {
+			return
+		}
+	}
+}
+
+// results waits until each of n trajectories has its failure, and checks that
+// nothing is there twice.
+func (s *natsServer) results(n int) {
+	s.t.Helper()
+	origins, seen := map[string]bool{}, map[string]bool{}
+	s.records(func(m jetstream.Msg) bool {
 		origin, id := m.Headers().Get("misstep-origin"), m.Headers().Get("trajectory_id")
 		if origins[origin] || seen[id] || !strings.HasPrefix(m.Subject(), "agent.failures.hallucinated_tool.") {
 			s.t.Errorf("%s of %s with the origin %s is one too many", m.Subject(), id, origin)
 		}
 		origins[origin], seen[id] = true, true
-	}
+		return len(seen) >= n
+	}, "agent.failures.>", "agent.deadletter")
 	if len(seen) != n {
 		s.t.Errorf("%d trajectories have failures, want %d", len(seen), n)
 	}

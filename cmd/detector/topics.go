@@ -25,19 +25,22 @@ nowhere. A detector makes nothing by itself, unless nats.create is true.`,
 			if kind != "nats" {
 				return fmt.Errorf("--for: want nats, found %q", kind)
 			}
-			if replicas < 1 || replicas > 5 {
-				return fmt.Errorf("--replicas: want 1 to 5, found %d", replicas)
-			}
 			c, err := s.load()
 			if err != nil {
 				return err
 			}
-			return app.WriteTopics(cmd.OutOrStdout(), &c.NATS, replicas)
+			if cmd.Flags().Changed("replicas") {
+				if replicas < 1 || replicas > 5 {
+					return fmt.Errorf("--replicas: want 1 to 5, found %d", replicas)
+				}
+				c.NATS.Replicas = replicas
+			}
+			return app.WriteTopics(cmd.OutOrStdout(), &c.NATS)
 		},
 	}
 	configFlag(cmd, &s.config)
 	cmd.Flags().StringVar(&kind, "for", "", "what the commands are for: nats")
-	cmd.Flags().IntVar(&replicas, "replicas", 1, "copies of each message in a cluster: 1, 3 or 5")
+	cmd.Flags().IntVar(&replicas, "replicas", 0, "copies of each message in a cluster, 1 to 5 (default: as in the configuration, 1 without one)")
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"nats"}, cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that is not there only
 	return cmd
 }

@@ -67,7 +67,7 @@ func (r *reading) options(cmd *cobra.Command, args []string) (*replay.Options, e
 	if err != nil {
 		return nil, err
 	}
-	o := &replay.Options{Shards: r.shards, Progress: progress(cmd)}
+	o := &replay.Options{Shards: r.shards, Memory: c.Memory, Progress: progress(cmd)}
 	if o.Shards == 0 {
 		o.Shards = c.Shards
 	}

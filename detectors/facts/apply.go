@@ -182,13 +182,12 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	}
 	a.beginTurn(s.Call.Turn)
 	c := a.push(key)
-	c.Shape, c.Tool, c.callID = shape, tool, callID
+	c.Shape, c.Tool = shape, tool
 	c.Turn, c.Users, c.Writes, c.After = a.turn, t.Users, t.Writes, t.Writes
 	c.Time, c.Seq = cur.Now, s.Seq
 	c.Tokens, c.Cost = t.Tokens, t.CostMicroUSD
-	c.ids = t.appendStepID(c.ids, s)
-	c.idLen = int32(len(c.ids))
-	a.opened(c.Index)
+	c.id = a.keep(w, t, s)
+	a.opened(c.Index, callID)
 	cur.Call = c
 	t.Task.Calls++
 	c.count = t.Task.count(tool)
@@ -276,8 +275,11 @@ func (w *Workspace) shape(tool *Tool, args event.Value) uint64 {
 // result already and is the same: then it was told twice. Once there is a
 // result, the same id is a new call, since real producers use ids again.
 func (a *Agent) repeats(callID, key uint64) bool {
-	for _, i := range a.open {
-		if c := a.Call(i); c != nil && c.callID == callID && c.Key == key {
+	for _, o := range a.open {
+		if o.id != callID {
+			continue
+		}
+		if c := a.Call(o.index); c != nil && c.Key == key {
 			return true
 		}
 	}
@@ -299,32 +301,9 @@ func (a *Agent) beginTurn(turn []byte) {
 }
 
 // opened remembers that a call waits for its result.
-func (a *Agent) opened(i int64) {
+func (a *Agent) opened(i int64, id uint64) {
 	if len(a.open) == RingSize {
 		a.open = append(a.open[:0], a.open[1:]...)
 	}
-	a.open = append(a.open, i)
-}
-
-// appendStepID appends the step's id; a step without one goes by its ordinal.
-func (t *Trajectory) appendStepID(dst []byte, s *event.Step) []byte {
-	if cap(dst) == 0 {
-		dst = make([]byte, 0, 2*len(s.ID)+8) // for the result's too
-	}
-	if len(s.ID) > 0 {
-		return append(dst, s.ID...)
-	}
-	return appendInt(dst, t.Ordinal-1)
-}
-
-func appendInt(dst []byte, n int64) []byte {
-	var b [20]byte
-	i := len(b)
-	for {
-		i--
-		b[i] = byte('0' + n%10)
-		if n /= 10; n == 0 {
-			return append(dst, b[i:]...)
-		}
-	}
+	a.open = append(a.open, openCall{i, id})
 }

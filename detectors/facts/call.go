@@ -48,41 +48,43 @@ type Call struct {
 	Seq, ResultSeq   int64 // event.None when the producer gave none
 	Tokens, Cost     int64 // the trajectory's totals before the call: tokens, micro-USD
 
-	ids    []byte // step ids of the call and, from idLen on, of its result
-	callID uint64 // hash of the producer's call id, 0 when there is none
-	idLen  int32
-	count  int32 // place of the tool in the task's counters
+	id, resultID stepID // of the steps that made it and that brought its result
+	count        int32  // place of the tool in the task's counters
 }
-
-// Step gives the id and seq of the step that made the call, as evidence.
-func (c *Call) Step(note string) event.Evidence {
-	return event.Evidence{Seq: c.Seq, ID: string(c.ids[:c.idLen]), Note: note}
-}
-
-// ResultStep gives the id and seq of the step that brought the result.
-func (c *Call) ResultStep(note string) event.Evidence {
-	return event.Evidence{Seq: c.ResultSeq, ID: string(c.ids[c.idLen:]), Note: note}
-}
-
-// StepID is the id of the step that made the call; it borrows from the ring.
-func (c *Call) StepID() []byte { return c.ids[:c.idLen] }
 
 // Failed reports whether the call is known not to have done its work.
 func (c *Call) Failed() bool { return c.Done && c.Status.Failed() }
 
 // Agent is what one agent of a trajectory did.
 type Agent struct {
-	Name     string
 	calls    windows.Ring[Call]
-	open     []int64 // calls without a result, oldest first
-	turnKey  uint64  // hash of the producer's turn, 0 when it gave none
+	ids      stepIDs
+	turnKey  uint64 // hash of the producer's turn, 0 when it gave none
 	turn     uint32
 	turnOpen bool
-	few      [4]int64 // where open begins
+	open     []openCall  // oldest first
+	few      [2]openCall // where open begins
+	Name     string
 
 	// Tags repeat the low bits of Key and Error beside each other, so that
-	// looking for an equal one touches a few cache lines rather than the ring.
-	keyTags, errorTags [RingSize]uint16
+	// looking for an equal one touches one cache line rather than the ring.
+	keyTags, errorTags [RingSize]uint8
+}
+
+// openCall is a call without a result.
+type openCall struct {
+	index int64
+	id    uint64 // hash of the producer's call id, 0 when there is none
+}
+
+// Step gives the id and seq of the step that made a call, as evidence.
+func (a *Agent) Step(c *Call, note string) event.Evidence {
+	return event.Evidence{Seq: c.Seq, ID: string(a.ids.get(c.id)), Note: note}
+}
+
+// ResultStep gives the id and seq of the step that brought a call's result.
+func (a *Agent) ResultStep(c *Call, note string) event.Evidence {
+	return event.Evidence{Seq: c.ResultSeq, ID: string(a.ids.get(c.resultID)), Note: note}
 }
 
 // Call gives call number i, nil when the ring holds it no longer.
@@ -112,6 +114,7 @@ func (a *Agent) Open() int { return len(a.open) }
 func (a *Agent) reset(name string) {
 	a.Name = name
 	a.calls.Init(RingSize)
+	a.ids.reset()
 	if a.open == nil {
 		a.open = a.few[:0]
 	}
@@ -124,11 +127,8 @@ func (a *Agent) push(key uint64) *Call {
 	index := a.calls.Next()
 	prev := a.find(&a.keyTags, key, index, func(c *Call) bool { return c.Key == key })
 	c := a.calls.Push()
-	*c = Call{
-		Index: index, Key: key, PrevKey: prev, PrevError: None,
-		Seq: event.None, ResultSeq: event.None, ids: c.ids[:0],
-	}
-	a.keyTags[index%RingSize] = uint16(key)
+	*c = Call{Index: index, Key: key, PrevKey: prev, PrevError: None, Seq: event.None, ResultSeq: event.None}
+	a.keyTags[index%RingSize] = uint8(key)
 	a.errorTags[index%RingSize] = 0
 	return c
 }
@@ -137,18 +137,18 @@ func (a *Agent) push(key uint64) *Call {
 // that failed with the same one.
 func (a *Agent) fail(c *Call, fingerprint uint64) {
 	c.Error = fingerprint
-	a.errorTags[c.Index%RingSize] = uint16(fingerprint)
+	a.errorTags[c.Index%RingSize] = uint8(fingerprint)
 	c.PrevError = a.find(&a.errorTags, fingerprint, c.Index, func(p *Call) bool { return p.Error == fingerprint })
 }
 
 // find gives the latest call before number end with the tag, None without one.
-func (a *Agent) find(tags *[RingSize]uint16, want uint64, end int64, same func(*Call) bool) int64 {
+func (a *Agent) find(tags *[RingSize]uint8, want uint64, end int64, same func(*Call) bool) int64 {
 	if want == 0 {
 		return None
 	}
 	first := max(a.calls.First(), end-RingSize)
 	for i := end - 1; i >= first; i-- {
-		if tags[i%RingSize] == uint16(want) && same(a.Call(i)) {
+		if tags[i%RingSize] == uint8(want) && same(a.Call(i)) {
 			return i
 		}
 	}

@@ -18,7 +18,7 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 		w.Counts.Orphans++
 		return
 	}
-	c := owner.Call(owner.open[i])
+	c := owner.Call(owner.open[i].index)
 	owner.open = append(owner.open[:i], owner.open[i+1:]...)
 	if c == nil { // its ring slot was taken by a later call
 		w.Counts.Orphans++
@@ -27,7 +27,7 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 	cur.Agent, cur.Call = owner, c
 	c.Done = true
 	c.ResultTime, c.ResultSeq = cur.Now, s.Seq
-	c.ids = t.appendStepID(c.ids[:c.idLen], s)
+	c.resultID = owner.keep(w, t, s)
 	c.Status = s.Result.Status
 	c.Result = w.fingerprint(&s.Result)
 	if c.Result == 0 && !c.Status.Failed() {
@@ -63,13 +63,13 @@ func (t *Trajectory) answered(a *Agent, r *event.Result) (*Agent, int) {
 		}
 		return a, -1
 	}
-	for i, n := range a.open {
-		if c := a.Call(n); c != nil && c.callID == 0 && (len(r.Tool) == 0 || c.Tool.Name == string(r.Tool)) {
+	for i, o := range a.open {
+		if c := a.Call(o.index); c != nil && o.id == 0 && (len(r.Tool) == 0 || c.Tool.Name == string(r.Tool)) {
 			return a, i
 		}
 	}
-	for i, n := range a.open { // a producer that names its calls but not its results
-		if c := a.Call(n); c != nil && (len(r.Tool) == 0 || c.Tool.Name == string(r.Tool)) {
+	for i, o := range a.open { // a producer that names its calls but not its results
+		if c := a.Call(o.index); c != nil && (len(r.Tool) == 0 || c.Tool.Name == string(r.Tool)) {
 			return a, i
 		}
 	}
@@ -77,8 +77,8 @@ func (t *Trajectory) answered(a *Agent, r *event.Result) (*Agent, int) {
 }
 
 func (a *Agent) openByID(id uint64) int {
-	for i, n := range a.open {
-		if c := a.Call(n); c != nil && c.callID == id {
+	for i, o := range a.open {
+		if o.id == id && a.Call(o.index) != nil {
 			return i
 		}
 	}

@@ -4,20 +4,25 @@ package facts
 // as the wire format says of `id`.
 const seenSize = 256
 
-// seen remembers the last seenSize step ids of a trajectory, by hash.
+// seen remembers the last seenSize step ids of a trajectory, by hash. The ids
+// of a short trajectory stand in place; many takes over where they are more.
 type seen struct {
-	ids  []uint64 // grows to seenSize, then wraps
-	next int      // where the next id goes
-	// What spares a new id the look through all others: first is the filter of
-	// a short trajectory, in the same cache line as the rest; filters take over
-	// from fewIds on.
-	first   [2]uint64
-	filters *filters
+	first [2]uint64 // a filter over few: spares a new id the look through it
+	n     int32     // ids held
+	next  int32     // where in many the next id goes
+	many  *manyIDs  // holds the ids when n > fewIDs; kept for reuse
+	few   [fewIDs]uint64
 }
 
-// fewIds are what first is good for: of 32 ids, one in seven that is new is
+// fewIDs are what first is good for: of 32 ids, one in seven that is new is
 // looked through for in vain.
-const fewIds = 32
+const fewIDs = 32
+
+// manyIDs is a ring of ids with what spares a new one the look through all.
+type manyIDs struct {
+	filters filters
+	ids     [seenSize]uint64
+}
 
 // firstBits gives the bits in first that stand for an id.
 func firstBits(id uint64) (word, bits uint64) {
@@ -45,59 +50,77 @@ func filterBits(id uint64) (word, bits uint64) {
 	return id >> 60, 1<<(id&63) | 1<<(id>>6&63) | 1<<(id>>12&63)
 }
 
-func (s *seen) reset() {
-	s.ids, s.next, s.first = s.ids[:0], 0, [2]uint64{}
+func (s *seen) reset() { s.n, s.next, s.first = 0, 0, [2]uint64{} }
+
+// list gives the ids held, valid until the next add.
+func (s *seen) list() []uint64 {
+	if s.n <= fewIDs {
+		return s.few[:s.n]
+	}
+	return s.many.ids[:s.n]
 }
 
 // add remembers an id and reports whether it was there.
 func (s *seen) add(id uint64) bool {
-	if len(s.ids) == fewIds {
-		s.filter()
+	if s.n >= fewIDs {
+		return s.addToMany(id)
 	}
 	word, bits := firstBits(id)
-	if len(s.ids) < fewIds && s.first[word]&bits == bits || len(s.ids) >= fewIds && s.filters.has(id) {
-		for _, v := range s.ids {
+	if s.first[word]&bits == bits {
+		for _, v := range s.few[:s.n] {
 			if v == id {
 				return true
 			}
 		}
 	}
-	if cap(s.ids) == 0 {
-		s.ids = make([]uint64, 0, fewIds)
+	s.first[word] |= bits
+	s.few[s.n] = id
+	s.n++
+	return false
+}
+
+func (s *seen) addToMany(id uint64) bool {
+	if s.n == fewIDs {
+		if s.many == nil {
+			s.many = new(manyIDs)
+		}
+		copy(s.many.ids[:], s.few[:])
+		s.many.filter(s.few[:])
 	}
-	if len(s.ids) < seenSize {
-		s.ids = append(s.ids, id)
-	} else {
-		s.ids[s.next] = id
+	m := s.many
+	if m.filters.has(id) {
+		for _, v := range m.ids[:s.n] {
+			if v == id {
+				return true
+			}
+		}
 	}
-	if len(s.ids) > fewIds {
-		s.note(id)
-	} else {
-		s.first[word] |= bits
+	if s.n == fewIDs {
+		s.next = fewIDs
 	}
+	s.n = min(s.n+1, seenSize)
+	m.ids[s.next] = id
+	m.note(int(s.next), id)
 	s.next = (s.next + 1) % seenSize
 	return false
 }
 
 // filter begins to keep filters, over the few ids that are there.
-func (s *seen) filter() {
-	if s.filters == nil {
-		s.filters = new(filters)
-	}
-	*s.filters = filters{}
-	for _, v := range s.ids {
+func (m *manyIDs) filter(few []uint64) {
+	m.filters = filters{}
+	for _, v := range few {
 		word, bits := filterBits(v)
-		s.filters.half[0][word] |= bits
+		m.filters.half[0][word] |= bits
 	}
 }
 
-// note puts the id that goes to s.next into the filters.
-func (s *seen) note(id uint64) {
+// note puts the id at a place into the filters.
+func (m *manyIDs) note(at int, id uint64) {
 	const half = seenSize / 2
-	g := s.next / half
-	if s.next%half == 0 {
-		s.filters.fading, s.filters.half[g] = s.filters.half[g], filter{}
+	f := &m.filters
+	if at%half == 0 {
+		f.fading, f.half[at/half] = f.half[at/half], filter{}
 	}
 	word, bits := filterBits(id)
-	s.filters.half[g][word] |= bits
+	f.half[at/half][word] |= bits
 }

@@ -30,7 +30,7 @@ func TestSeen(t *testing.T) {
 			}
 			if rapid.IntRange(0, 99).Draw(t, "restart") == 0 {
 				var r seen
-				if err := r.restore(s.ids, s.next); err != nil {
+				if err := r.restore(s.list(), int(s.next)); err != nil {
 					t.Fatal(err)
 				}
 				s = r

@@ -1,9 +1,7 @@
 package facts
 
 import (
-	"bytes"
-	"fmt"
-
+	"misstep/detectors/state"
 	"misstep/event"
 )
 
@@ -11,303 +9,293 @@ import (
 // within one; facts of another version are dropped.
 const SectionVersion = 1
 
-// Table collects what the trajectories of a shard share while their state is
-// encoded, and gives it back while it is restored: tools and catalogues, each
-// under its number in the order of first use.
-type Table struct {
-	Tools      []ToolState      `cbor:"1,keyasint,omitempty"`
-	Catalogues []CatalogueState `cbor:"2,keyasint,omitempty"`
-
-	w          *Workspace
-	tools      map[*Tool]int
-	catalogues map[*Catalogue]int
-	madeTools  []*Tool
-	made       []*Catalogue
-}
-
-// ToolState is one tool: by its ToolSpec, or by its name alone.
-type ToolState struct {
-	Name string `cbor:"1,keyasint"`
-	Spec []byte `cbor:"2,keyasint,omitempty"`
-}
-
-// CatalogueState is one catalogue, its tools by number.
-type CatalogueState struct {
-	Complete bool  `cbor:"1,keyasint,omitempty"`
-	Tools    []int `cbor:"2,keyasint,omitempty"`
-}
-
-// NewTable begins to encode.
-func NewTable() *Table {
-	return &Table{tools: map[*Tool]int{}, catalogues: map[*Catalogue]int{}}
-}
-
-// Restore makes the tools and catalogues of a decoded table.
-func (t *Table) Restore(w *Workspace) error {
-	t.w = w
-	for _, s := range t.Tools {
-		tool := otherTools
-		switch {
-		case s.Spec != nil:
-			c := &Catalogue{tools: map[string]*Tool{}}
-			array := append(append([]byte{'['}, s.Spec...), ']')
-			v, err := event.JSONValue(array)
-			if err == nil {
-				err = w.addTools(c, v)
-			}
-			if tool = c.tools[s.Name]; err != nil || tool == nil {
-				return fmt.Errorf("state: tool %q: %w", s.Name, err)
-			}
-		case s.Name != otherTools.Name:
-			tool = w.loose([]byte(s.Name))
-		}
-		t.madeTools = append(t.madeTools, tool)
-	}
-	for _, s := range t.Catalogues {
-		c := &Catalogue{Complete: s.Complete, tools: map[string]*Tool{}}
-		for _, i := range s.Tools {
-			tool, err := t.toolAt(i)
-			if err != nil {
-				return err
-			}
-			c.Names = append(c.Names, tool.Name)
-			c.tools[tool.Name] = tool
-		}
-		t.made = append(t.made, c)
-	}
-	return nil
-}
-
-func (t *Table) tool(tool *Tool) int {
-	if tool == nil {
-		return -1
-	}
-	i, ok := t.tools[tool]
-	if !ok {
-		i = len(t.Tools)
-		t.tools[tool] = i
-		t.Tools = append(t.Tools, ToolState{Name: tool.Name, Spec: tool.spec})
-	}
-	return i
-}
-
-func (t *Table) toolAt(i int) (*Tool, error) {
-	if i < 0 || i >= len(t.madeTools) {
-		return nil, fmt.Errorf("state: tool %d of %d", i, len(t.madeTools))
-	}
-	return t.madeTools[i], nil
-}
-
-func (t *Table) catalogue(c *Catalogue) int {
-	if c == nil {
-		return -1
-	}
-	i, ok := t.catalogues[c]
-	if !ok {
-		s := CatalogueState{Complete: c.Complete}
-		for _, n := range c.Names {
-			s.Tools = append(s.Tools, t.tool(c.tools[n]))
-		}
-		i = len(t.Catalogues)
-		t.catalogues[c] = i
-		t.Catalogues = append(t.Catalogues, s)
-	}
-	return i
-}
-
-// TrajectoryState is the facts of one trajectory.
+// TrajectoryState is the facts of one trajectory, as they are read. Append
+// writes the same members; a zero member is left out. Numbers of tools,
+// catalogues and agents count from 1.
 type TrajectoryState struct {
-	Labels       event.Labels `cbor:"1,keyasint"`
-	Ordinal      int64        `cbor:"2,keyasint"`
-	Now          int64        `cbor:"3,keyasint"`
+	Labels       LabelsState  `cbor:"1,keyasint,omitempty"`
+	Ordinal      int64        `cbor:"2,keyasint,omitempty"`
+	Now          int64        `cbor:"3,keyasint,omitempty"`
 	Partial      bool         `cbor:"4,keyasint,omitempty"`
 	Agents       []AgentState `cbor:"5,keyasint,omitempty"`
-	Catalogue    int          `cbor:"6,keyasint"`
-	Users        uint32       `cbor:"7,keyasint"`
-	Writes       uint32       `cbor:"8,keyasint"`
-	Tokens       int64        `cbor:"9,keyasint"`
-	CostMicroUSD int64        `cbor:"10,keyasint"`
-	Task         TaskState    `cbor:"11,keyasint"`
+	Catalogue    int          `cbor:"6,keyasint,omitempty"`
+	Users        uint32       `cbor:"7,keyasint,omitempty"`
+	Writes       uint32       `cbor:"8,keyasint,omitempty"`
+	Tokens       int64        `cbor:"9,keyasint,omitempty"`
+	CostMicroUSD int64        `cbor:"10,keyasint,omitempty"`
+	Task         TaskState    `cbor:"11,keyasint,omitempty"`
 	SeenIDs      []uint64     `cbor:"12,keyasint,omitempty"`
-	SeenNext     int          `cbor:"13,keyasint"`
-	Waiting      int64        `cbor:"14,keyasint"`
-	Current      int          `cbor:"15,keyasint"` // agent of the latest step, -1 for none
+	SeenNext     int          `cbor:"13,keyasint,omitempty"`
+	Waiting      int64        `cbor:"14,keyasint,omitempty"`
+	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 }
 
-// TaskState is the current task.
+// LabelsState is event.Labels.
+type LabelsState struct {
+	TrajectoryID string `cbor:"1,keyasint,omitempty"`
+	TaskID       string `cbor:"2,keyasint,omitempty"`
+	Workflow     string `cbor:"3,keyasint,omitempty"`
+	Agent        string `cbor:"4,keyasint,omitempty"`
+	Release      string `cbor:"5,keyasint,omitempty"`
+	Model        string `cbor:"6,keyasint,omitempty"`
+	Tenant       string `cbor:"7,keyasint,omitempty"`
+}
+
+// TaskState is the current task; its numbers that may be absent are as
+// state.Some gives them.
 type TaskState struct {
-	Open      bool                       `cbor:"1,keyasint,omitempty"`
-	Number    int64                      `cbor:"2,keyasint"`
-	Start     int64                      `cbor:"3,keyasint"`
-	Last      int64                      `cbor:"4,keyasint"`
-	Steps     int64                      `cbor:"5,keyasint"`
-	Calls     int64                      `cbor:"6,keyasint"`
-	HumanWait int64                      `cbor:"7,keyasint"`
-	Tokens    int64                      `cbor:"8,keyasint"`
-	Cost      int64                      `cbor:"9,keyasint"`
-	Missing   Needs                      `cbor:"10,keyasint"`
-	Escalated [event.NumEscalations]bool `cbor:"11,keyasint"`
-	Limits    Limits                     `cbor:"12,keyasint"`
-	Tools     []ToolCountState           `cbor:"13,keyasint,omitempty"`
+	Open        bool             `cbor:"1,keyasint,omitempty"`
+	Number      int64            `cbor:"2,keyasint,omitempty"`
+	Start       int64            `cbor:"3,keyasint,omitempty"`
+	Last        int64            `cbor:"4,keyasint,omitempty"`
+	Steps       int64            `cbor:"5,keyasint,omitempty"`
+	Calls       int64            `cbor:"6,keyasint,omitempty"`
+	HumanWait   int64            `cbor:"7,keyasint,omitempty"`
+	Tokens      int64            `cbor:"8,keyasint,omitempty"`
+	Cost        int64            `cbor:"9,keyasint,omitempty"`
+	Missing     Needs            `cbor:"10,keyasint,omitempty"`
+	Escalated   uint64           `cbor:"11,keyasint,omitempty"` // bit i: to event.EscalationTo(i)
+	MaxSteps    int64            `cbor:"12,keyasint,omitempty"`
+	MaxCost     int64            `cbor:"13,keyasint,omitempty"`
+	MaxDuration int64            `cbor:"14,keyasint,omitempty"`
+	Tools       []ToolCountState `cbor:"15,keyasint,omitempty"`
 }
 
 // ToolCountState counts the calls of one tool.
 type ToolCountState struct {
-	Tool   int       `cbor:"1,keyasint"`
-	Counts ToolCount `cbor:"2,keyasint"`
+	Tool       int   `cbor:"1,keyasint,omitempty"`
+	Calls      int32 `cbor:"2,keyasint,omitempty"`
+	OK         int32 `cbor:"3,keyasint,omitempty"`
+	AgentFault int32 `cbor:"4,keyasint,omitempty"`
+	ToolFault  int32 `cbor:"5,keyasint,omitempty"`
+	UserFault  int32 `cbor:"6,keyasint,omitempty"`
+	Timeout    int32 `cbor:"7,keyasint,omitempty"`
+	Denied     int32 `cbor:"8,keyasint,omitempty"`
+	Unknown    int32 `cbor:"9,keyasint,omitempty"`
 }
 
 // AgentState is one agent and its calls, oldest first.
 type AgentState struct {
-	Name     string      `cbor:"1,keyasint"`
-	First    int64       `cbor:"2,keyasint"` // number of the first call held
-	Calls    []CallState `cbor:"3,keyasint,omitempty"`
-	Open     []int64     `cbor:"4,keyasint,omitempty"`
-	Turn     uint32      `cbor:"5,keyasint"`
-	TurnKey  uint64      `cbor:"6,keyasint"`
-	TurnOpen bool        `cbor:"7,keyasint,omitempty"`
+	Name     string          `cbor:"1,keyasint,omitempty"`
+	First    int64           `cbor:"2,keyasint,omitempty"` // number of the first call held
+	Calls    []CallState     `cbor:"3,keyasint,omitempty"`
+	Open     []OpenCallState `cbor:"4,keyasint,omitempty"`
+	Turn     uint32          `cbor:"5,keyasint,omitempty"`
+	TurnKey  uint64          `cbor:"6,keyasint,omitempty"`
+	TurnOpen bool            `cbor:"7,keyasint,omitempty"`
 }
 
-// CallState is one call.
+// OpenCallState is one call without a result.
+type OpenCallState struct {
+	Index int64  `cbor:"1,keyasint,omitempty"`
+	ID    uint64 `cbor:"2,keyasint,omitempty"`
+}
+
+// CallState is one call. What may be absent is as state.Some gives it; Back
+// numbers are how many calls before this one another is, 0 for none.
 type CallState struct {
-	Call   Call   `cbor:"1,keyasint"` // all that is exported but Tool
-	Tool   int    `cbor:"2,keyasint"`
-	IDs    []byte `cbor:"3,keyasint,omitempty"`
-	IDLen  int32  `cbor:"4,keyasint"`
-	CallID uint64 `cbor:"5,keyasint"`
-	Count  int32  `cbor:"6,keyasint"`
+	Key        uint64       `cbor:"1,keyasint,omitempty"`
+	Shape      uint64       `cbor:"2,keyasint,omitempty"`
+	Result     uint64       `cbor:"3,keyasint,omitempty"`
+	Error      uint64       `cbor:"4,keyasint,omitempty"`
+	BackKey    int64        `cbor:"5,keyasint,omitempty"`
+	BackError  int64        `cbor:"6,keyasint,omitempty"`
+	Tool       int          `cbor:"7,keyasint,omitempty"`
+	Count      int32        `cbor:"8,keyasint,omitempty"`
+	Status     event.Status `cbor:"9,keyasint,omitempty"`
+	Flags      uint64       `cbor:"10,keyasint,omitempty"` // 1 done, 2 silent, 4 misfit
+	Class      ErrorClass   `cbor:"11,keyasint,omitempty"`
+	Fault      event.Fault  `cbor:"12,keyasint,omitempty"`
+	RetryAfter int64        `cbor:"13,keyasint,omitempty"`
+	Turn       uint32       `cbor:"14,keyasint,omitempty"`
+	Users      uint32       `cbor:"15,keyasint,omitempty"`
+	Writes     uint32       `cbor:"16,keyasint,omitempty"`
+	After      uint32       `cbor:"17,keyasint,omitempty"`
+	Time       int64        `cbor:"18,keyasint,omitempty"`
+	ResultTime int64        `cbor:"19,keyasint,omitempty"`
+	Seq        int64        `cbor:"20,keyasint,omitempty"`
+	ResultSeq  int64        `cbor:"21,keyasint,omitempty"`
+	Tokens     int64        `cbor:"22,keyasint,omitempty"`
+	Cost       int64        `cbor:"23,keyasint,omitempty"`
+	ID         []byte       `cbor:"24,keyasint,omitempty"`
+	ResultID   []byte       `cbor:"25,keyasint,omitempty"`
 }
 
-// State gives the facts for encoding.
-func (t *Trajectory) State(table *Table) TrajectoryState {
-	s := TrajectoryState{
-		Labels: t.Labels, Ordinal: t.Ordinal, Now: t.Now, Partial: t.Partial, Catalogue: table.catalogue(t.Tools),
-		Users: t.Users, Writes: t.Writes, Tokens: t.Tokens, CostMicroUSD: t.CostMicroUSD,
-		SeenIDs: t.seen.ids, SeenNext: t.seen.next, Waiting: t.waiting, Current: -1,
-	}
-	k := &t.Task
-	s.Task = TaskState{
-		k.Open, k.Number, k.Start, k.Last, k.Steps, k.Calls, k.HumanWait, k.Tokens, k.Cost, k.Missing, k.Escalated, k.Limits, nil,
-	}
-	for i, tool := range k.Tools {
-		s.Task.Tools = append(s.Task.Tools, ToolCountState{table.tool(tool), k.Counts[i]})
-	}
-	for i, a := range t.Agents {
-		if a == t.cur {
-			s.Current = i
+const (
+	doneFlag = 1 << iota
+	silentFlag
+	misfitFlag
+)
+
+// Append writes the facts as TrajectoryState reads them.
+func (t *Trajectory) Append(w *state.Writer, table *Table) {
+	m := w.Open()
+	w.Key(1)
+	appendLabels(w, &t.Labels)
+	w.Int(2, t.Ordinal)
+	w.Int(3, t.Now)
+	w.Bool(4, t.Partial)
+	current := 0
+	if w.Array(5, len(t.Agents)) {
+		for i, a := range t.Agents {
+			a.append(w, table)
+			if a == t.cur {
+				current = i + 1
+			}
 		}
-		s.Agents = append(s.Agents, a.state(table))
 	}
-	return s
+	w.Uint(6, table.catalogue(t.Tools))
+	w.Uint(7, uint64(t.Users))
+	w.Uint(8, uint64(t.Writes))
+	w.Int(9, t.Tokens)
+	w.Int(10, t.CostMicroUSD)
+	w.Key(11)
+	t.Task.append(w, table)
+	appendSeen(w, t.seen.list(), int(t.seen.next))
+	w.Int(14, t.waiting)
+	w.Int(15, int64(current))
+	w.Close(m)
 }
 
-func (a *Agent) state(table *Table) AgentState {
-	s := AgentState{Name: a.Name, First: a.calls.First(), Open: a.open, Turn: a.turn, TurnKey: a.turnKey, TurnOpen: a.turnOpen}
-	for i := range a.calls.Len() {
-		c := a.calls.At(i)
-		plain := *c
-		plain.Tool = nil
-		s.Calls = append(s.Calls, CallState{plain, table.tool(c.Tool), c.ids, c.idLen, c.callID, c.count})
-	}
-	return s
+// Append writes what is kept as TrajectoryState reads it: as the facts of a
+// trajectory without an open task.
+func (p *Past) Append(w *state.Writer, table *Table) {
+	m := w.Open()
+	w.Key(1)
+	appendLabels(w, &p.labels)
+	w.Int(2, p.ordinal)
+	w.Int(3, p.now)
+	w.Uint(6, table.catalogue(p.tools))
+	w.Uint(7, uint64(p.users))
+	w.Uint(8, uint64(p.writes))
+	w.Int(9, p.tokens)
+	w.Int(10, p.cost)
+	w.Key(11)
+	task := w.Open()
+	w.Int(2, p.number)
+	w.Close(task)
+	appendSeen(w, p.seen, p.seenNext)
+	w.Close(m)
 }
 
-// Restore sets the facts to what State gave.
-func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) error {
-	t.Reset()
-	t.Labels, t.Ordinal, t.Now, t.Partial = s.Labels, s.Ordinal, s.Now, s.Partial
-	t.Users, t.Writes, t.Tokens, t.CostMicroUSD = s.Users, s.Writes, s.Tokens, s.CostMicroUSD
-	t.waiting = s.Waiting
-	if s.Catalogue >= 0 {
-		if s.Catalogue >= len(table.made) {
-			return fmt.Errorf("state: catalogue %d of %d", s.Catalogue, len(table.made))
-		}
-		t.Tools = table.made[s.Catalogue]
-	}
-	if err := t.seen.restore(s.SeenIDs, s.SeenNext); err != nil {
-		return err
-	}
-	k := &s.Task
-	t.Task = Task{
-		Open: k.Open, Missing: k.Missing, Number: k.Number, Steps: k.Steps, Calls: k.Calls, Start: k.Start, Last: k.Last,
-		HumanWait: k.HumanWait, Tokens: k.Tokens, Cost: k.Cost, Escalated: k.Escalated, Limits: k.Limits,
-		Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0],
-	}
-	for _, c := range k.Tools {
-		tool, err := table.toolAt(c.Tool)
-		if err != nil {
-			return err
-		}
-		t.Task.Tools, t.Task.Counts = append(t.Task.Tools, tool), append(t.Task.Counts, c.Counts)
-	}
-	for i := range s.Agents {
-		a := new(Agent)
-		if err := a.restore(w, table, &s.Agents[i], int32(len(t.Task.Counts))); err != nil {
-			return err
-		}
-		t.Agents = append(t.Agents, a)
-		if i == s.Current {
-			t.cur = a
-		}
-	}
-	return nil
+func appendLabels(w *state.Writer, l *event.Labels) {
+	m := w.Open()
+	w.Text(1, l.TrajectoryID)
+	w.Text(2, l.TaskID)
+	w.Text(3, l.Workflow)
+	w.Text(4, l.Agent)
+	w.Text(5, l.Release)
+	w.Text(6, l.Model)
+	w.Text(7, l.Tenant)
+	w.Close(m)
 }
 
-// restore sets the agent to what state gave; counts is how many counters the
-// task has for its calls.
-func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32) error {
-	if len(s.Calls) > RingSize || len(s.Open) > RingSize || s.First < 0 {
-		return fmt.Errorf("state: agent %q has %d calls from number %d, %d open; at most %d are kept", s.Name, len(s.Calls), s.First, len(s.Open), RingSize)
-	}
-	a.reset(w.intern([]byte(s.Name)))
-	a.calls.Reset(s.First)
-	a.open, a.turn, a.turnKey, a.turnOpen = append(a.open, s.Open...), s.Turn, s.TurnKey, s.TurnOpen
-	for i := range s.Calls {
-		cs := &s.Calls[i]
-		tool, err := table.toolAt(cs.Tool)
-		if err != nil {
-			return err
+func appendSeen(w *state.Writer, ids []uint64, next int) {
+	if w.Array(12, len(ids)) {
+		for _, id := range ids {
+			w.PutUint(id)
 		}
-		if cs.IDLen < 0 || int(cs.IDLen) > len(cs.IDs) || cs.Count < 0 || cs.Count >= counts {
-			return fmt.Errorf("state: agent %q: call %d is not whole", s.Name, cs.Call.Index)
-		}
-		c := a.calls.Push()
-		*c = cs.Call
-		c.Tool, c.ids, c.idLen, c.callID, c.count = tool, bytes.Clone(cs.IDs), cs.IDLen, cs.CallID, cs.Count
-		a.keyTags[c.Index%RingSize] = uint16(c.Key)
-		a.errorTags[c.Index%RingSize] = uint16(c.Error)
 	}
-	return nil
+	w.Int(13, int64(next))
 }
 
-// restore sets the ids seen; the filters follow from them.
-func (s *seen) restore(ids []uint64, next int) error {
-	if len(ids) > seenSize || next < 0 || next >= seenSize || len(ids) < seenSize && next != len(ids) {
-		return fmt.Errorf("state: %d ids seen, next at %d; at most %d are kept", len(ids), next, seenSize)
+func (k *Task) append(w *state.Writer, table *Table) {
+	m := w.Open()
+	w.Bool(1, k.Open)
+	w.Int(2, k.Number)
+	w.Int(3, k.Start)
+	w.Int(4, k.Last)
+	w.Int(5, k.Steps)
+	w.Int(6, k.Calls)
+	w.Int(7, k.HumanWait)
+	w.Int(8, k.Tokens)
+	w.Int(9, k.Cost)
+	w.Uint(10, uint64(k.Missing))
+	to := uint64(0)
+	for i, yes := range k.Escalated {
+		if yes {
+			to |= 1 << i
+		}
 	}
-	s.set(ids, next)
-	return nil
+	w.Uint(11, to)
+	w.Int(12, state.Some(k.Limits.MaxSteps))
+	w.Int(13, state.Some(k.Limits.MaxCostMicroUSD))
+	w.Int(14, state.Some(k.Limits.DeadlineMS))
+	if w.Array(15, len(k.Tools)) {
+		for i, tool := range k.Tools {
+			n := &k.Counts[i]
+			c := w.Open()
+			w.Uint(1, table.tool(tool))
+			for j, v := range [...]int32{n.Calls, n.OK, n.AgentFault, n.ToolFault, n.UserFault, n.Timeout, n.Denied, n.Unknown} {
+				w.Int(uint8(2+j), int64(v))
+			}
+			w.Close(c)
+		}
+	}
+	w.Close(m)
 }
 
-// set takes ids that restore has checked.
-func (s *seen) set(ids []uint64, next int) {
-	s.reset()
-	s.ids, s.next = append(s.ids, ids...), next
-	for _, id := range ids[:min(len(ids), fewIds)] {
-		word, bits := firstBits(id)
-		s.first[word] |= bits
-	}
-	if len(ids) <= fewIds {
-		return
-	}
-	s.filter()
-	*s.filters = filters{}
-	for i, id := range ids {
-		word, bits := filterBits(id)
-		f := &s.filters.half[i/(seenSize/2)]
-		if len(ids) == seenSize && i >= next && i/(seenSize/2) == next/(seenSize/2) && next%(seenSize/2) != 0 {
-			f = &s.filters.fading // of the half that is being overwritten
+func (a *Agent) append(w *state.Writer, table *Table) {
+	m := w.Open()
+	w.Text(1, a.Name)
+	w.Int(2, a.calls.First())
+	if w.Array(3, a.calls.Len()) {
+		for i := range a.calls.Len() {
+			a.appendCall(w, table, a.calls.At(i))
 		}
-		f[word] |= bits
 	}
+	if w.Array(4, len(a.open)) {
+		for _, o := range a.open {
+			c := w.Open()
+			w.Int(1, o.index)
+			w.Uint(2, o.id)
+			w.Close(c)
+		}
+	}
+	w.Uint(5, uint64(a.turn))
+	w.Uint(6, a.turnKey)
+	w.Bool(7, a.turnOpen)
+	w.Close(m)
+}
+
+func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
+	back := func(i int64) int64 {
+		if i == None {
+			return 0
+		}
+		return c.Index - i
+	}
+	flags := uint64(0)
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit} {
+		if yes {
+			flags |= 1 << i
+		}
+	}
+	m := w.Open()
+	w.Uint(1, c.Key)
+	w.Uint(2, c.Shape)
+	w.Uint(3, c.Result)
+	w.Uint(4, c.Error)
+	w.Int(5, back(c.PrevKey))
+	w.Int(6, back(c.PrevError))
+	w.Uint(7, table.tool(c.Tool))
+	w.Int(8, int64(c.count))
+	w.Uint(9, uint64(c.Status))
+	w.Uint(10, flags)
+	w.Uint(11, uint64(c.Class))
+	w.Uint(12, uint64(c.Fault))
+	w.Int(13, c.RetryAfter)
+	w.Uint(14, uint64(c.Turn))
+	w.Uint(15, uint64(c.Users))
+	w.Uint(16, uint64(c.Writes))
+	w.Uint(17, uint64(c.After))
+	w.Int(18, c.Time)
+	w.Int(19, c.ResultTime)
+	w.Int(20, state.Some(c.Seq))
+	w.Int(21, state.Some(c.ResultSeq))
+	w.Int(22, c.Tokens)
+	w.Int(23, c.Cost)
+	w.Bytes(24, a.ids.get(c.id))
+	w.Bytes(25, a.ids.get(c.resultID))
+	w.Close(m)
 }

@@ -8,23 +8,34 @@ import (
 )
 
 // Trajectory is what is known of one run or conversation while a task of it is
-// open. Between tasks it is kept as a Past.
+// open. Between tasks it is kept as a Past. Its fields stand in the order in
+// which a step needs them, most of them in place: that spares waits for memory.
+// It must not be copied.
 type Trajectory struct {
 	Ordinal int64 // steps applied, the current one included
 	Now     int64 // event time of the latest step, monotone, ns
 	cur     *Agent
-	seen    seen
-	Users   uint32 // user messages
-	Writes  uint32 // successful writes, each call key once
+	Tools   *Catalogue // nil while none was seen
+	Users   uint32     // user messages
+	Writes  uint32     // successful writes, each call key once
 	// Tokens and CostMicroUSD are totals over all steps.
 	Tokens, CostMicroUSD int64
-	Tools                *Catalogue // nil while none was seen
-	Partial              bool       // its beginning was not seen
-	waiting              int64      // event time at which a human was last asked, 0 when none is
+	waiting              int64 // event time at which a human was last asked, 0 when none is
 	Task                 Task
 	Labels               event.Labels // of the latest step; TaskID is the current task's
 	Agents               []*Agent     // in order of appearance
+	Partial              bool         // its beginning was not seen
+	short                int          // calls that an agent remembers, 0 for RingSize
+
+	seen   seen
+	main   Agent // the first of Agents
+	agents [2]*Agent
+	tools  [fewTools]*Tool
+	counts [fewTools]ToolCount
 }
+
+// fewTools is how many tools of a task are counted in place.
+const fewTools = 4
 
 // Task counts the current task of a trajectory.
 type Task struct {
@@ -60,41 +71,41 @@ func (n *ToolCount) Open() int32 {
 
 // Reset makes t a new trajectory; it keeps its memory.
 func (t *Trajectory) Reset() {
-	t.seen.reset()
-	*t = Trajectory{
-		Agents: t.Agents[:0], seen: t.seen,
-		Task: Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]},
+	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
+	t.waiting, t.Partial, t.short, t.Labels = 0, false, 0, event.Labels{}
+	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
+	if cap(t.Task.Tools) == 0 {
+		t.Task.Tools, t.Task.Counts = t.tools[:0], t.counts[:0]
 	}
+	t.Agents = t.agents[:0]
+	t.seen.reset()
 }
 
-// Touch reads what the next Apply will need first, so that the waits for
-// memory of several trajectories overlap. Its value means nothing.
+// Touch reads what the next Apply will need, so that the waits for memory of
+// several trajectories overlap: nothing that it reads hangs on another read. Its
+// value means nothing.
 func (t *Trajectory) Touch() int64 {
-	n := t.Ordinal + t.Task.Steps + t.Task.Limits.MaxSteps + int64(len(t.Labels.TaskID)+len(t.Labels.Tenant))
-	if len(t.Task.Counts) > 0 {
-		n += int64(t.Task.Counts[0].Calls)
-	}
-	if k := len(t.seen.ids); k > 0 {
-		n += int64(t.seen.ids[k-1])
-	}
-	if f := t.seen.filters; f != nil {
+	return t.Ordinal + t.Task.Steps + t.Task.Limits.MaxSteps + int64(len(t.Labels.TaskID)+len(t.Labels.Agent)+len(t.Agents)) +
+		int64(t.seen.first[0]) + int64(t.main.turn) + int64(t.main.keyTags[0]) + int64(t.counts[0].Calls)
+}
+
+// TouchMore reads what Touch has only led to; see there.
+func (t *Trajectory) TouchMore() int64 {
+	n := int64(0)
+	if i := t.seen.n; i < fewIDs {
+		n += int64(t.seen.few[i])
+	} else if m := t.seen.many; m != nil {
+		f := &m.filters
 		n += int64(f.half[0][0] + f.half[0][8] + f.half[1][0] + f.half[1][8] + f.fading[0] + f.fading[8])
 	}
-	if t.cur != nil {
-		n += int64(t.cur.turn) + int64(t.cur.keyTags[t.cur.calls.Next()%RingSize])
+	a := t.cur
+	if a == nil || a.calls.Len() == 0 {
+		return n
 	}
-	return n
-}
-
-// TouchCall reads the latest call; see Touch.
-func (t *Trajectory) TouchCall() int64 {
-	if t.cur == nil || t.cur.calls.Len() == 0 {
-		return 0
-	}
-	c := t.cur.calls.Last(0)
-	n := c.Index + c.Time + int64(c.callID)
-	if len(c.ids) > 0 {
-		n += int64(c.ids[0])
+	c := a.calls.Last(0)
+	n += c.Index + c.Time + c.Cost
+	if k := len(a.ids.buf); k > 0 {
+		n += int64(a.ids.buf[k-1])
 	}
 	return n
 }
@@ -115,12 +126,17 @@ func (t *Trajectory) agent(w *Workspace, name []byte) *Agent {
 		return t.cur
 	}
 	var a *Agent
-	if n := len(w.spare); n > 0 {
+	if len(t.Agents) == 0 {
+		a = &t.main
+	} else if n := len(w.spare); n > 0 {
 		a, w.spare = w.spare[n-1], w.spare[:n-1]
 	} else {
 		a = new(Agent)
 	}
 	a.reset(w.intern(name))
+	if t.short > 0 {
+		a.calls.Init(t.short)
+	}
 	t.Agents = append(t.Agents, a)
 	t.cur = a
 	return a
@@ -143,14 +159,16 @@ func (t *Trajectory) StartTask(now int64) {
 	t.waiting = 0
 }
 
-// EndTask closes the task and gives the memory of its calls back to the
-// workspace.
+// EndTask closes the task and gives the memory of further agents' calls back to
+// the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
 	t.Partial = false // the next task is seen from its beginning
-	w.spare = append(w.spare, t.Agents...)
+	if len(t.Agents) > 1 {
+		w.spare = append(w.spare, t.Agents[1:]...)
+	}
 	clear(t.Agents)
-	t.Agents, t.cur = t.Agents[:0], nil
+	t.Agents, t.cur = t.agents[:0], nil
 }
 
 // CallsOf is how often the current task called a tool.
@@ -171,9 +189,6 @@ func (k *Task) count(tool *Tool) int32 {
 	if len(k.Tools) == maxToolCounts {
 		k.Tools[maxToolCounts-1] = otherTools
 		return maxToolCounts - 1
-	}
-	if cap(k.Tools) == 0 {
-		k.Tools, k.Counts = make([]*Tool, 0, 8), make([]ToolCount, 0, 8)
 	}
 	k.Tools = append(k.Tools, tool)
 	k.Counts = append(k.Counts, ToolCount{})
@@ -203,7 +218,7 @@ func (t *Trajectory) Rest(p *Past) {
 	*p = Past{
 		labels: t.Labels, ordinal: t.Ordinal, now: t.Now, number: t.Task.Number, users: t.Users, writes: t.Writes,
 		tokens: t.Tokens, cost: t.CostMicroUSD, tools: t.Tools,
-		seen: append(p.seen[:0], t.seen.ids...), seenNext: t.seen.next,
+		seen: append(p.seen[:0], t.seen.list()...), seenNext: int(t.seen.next),
 	}
 }
 

@@ -21,7 +21,8 @@ type Workspace struct {
 	catalogues    map[uint64][]cachedCatalogue
 	numCatalogues int
 	looseTools    map[string]*Tool
-	spare         []*Agent // of retired trajectories, for reuse
+	spare         []*Agent         // of retired trajectories, for reuse
+	restored      map[string]*Tool // by ToolSpec, while states are restored
 
 	canon    event.Canonicalizer
 	args     []byte
@@ -118,4 +119,15 @@ func (w *Workspace) intern(b []byte) string {
 	s := string(b)
 	w.names[s] = s
 	return s
+}
+
+// share is intern of a string.
+func (w *Workspace) share(s string) string {
+	if s == "" {
+		return ""
+	}
+	if have, ok := w.names[s]; ok {
+		return have
+	}
+	return w.intern([]byte(s))
 }

@@ -105,7 +105,7 @@ func TestSeenGoesOn(t *testing.T) {
 			s.add(id(i))
 		}
 		var r seen
-		if err := r.restore(slices.Clone(s.ids), s.next); err != nil {
+		if err := r.restore(slices.Clone(s.list()), int(s.next)); err != nil {
 			t.Fatal(err)
 		}
 		for i := n; i < n+300; i++ {

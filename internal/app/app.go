@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
 
-	"misstep/detectors"
 	"misstep/internal/config"
 	"misstep/internal/httpd"
 	"misstep/sinks"
@@ -90,7 +89,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	a := &app{opts: o, rules: rules, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
+	a := &app{opts: o, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
+	a.rules.set(rules)
 	if err := a.build(ctx); err != nil {
 		return errors.Join(err, servers.close())
 	}
@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // app is one running detector.
 type app struct {
 	opts      Options
-	rules     *detectors.Ruleset // that it began with
+	rules     inForce
 	secrets   *secrets
 	reloader  *reloader
 	broker    *broker
@@ -116,7 +116,7 @@ type app struct {
 func (a *app) build(ctx context.Context) error {
 	c := a.opts.Config
 	var names []string
-	for _, d := range a.rules.Detectors() {
+	for _, d := range a.rules.get().Detectors() {
 		names = append(names, d.Name)
 	}
 	counts, err := sinks.NewPrometheus(a.registry, sinks.PrometheusOptions{
@@ -140,8 +140,8 @@ func (a *app) build(ctx context.Context) error {
 			return err
 		}
 	}
-	a.reloader = newReloader(c, a.rules.Hash(), time.Now, a.opts.Log)
-	a.reloader.load, a.reloader.secrets = a.opts.Load, a.secrets.reload
+	a.reloader = newReloader(c, a.rules.get().Hash(), time.Now, a.opts.Log)
+	a.reloader.load, a.reloader.secrets, a.reloader.apply = a.opts.Load, a.secrets.reload, a.change
 	if err := a.reloader.register(a.registry); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	engineDone, httpDone, adminDone, reloadDone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan struct{})
 	go func() { engineDone <- a.work(engineCtx) }()
 	go func() { httpDone <- a.http.Serve(servers.http) }()
-	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
+	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.get().Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
 	if a.broker.server == nil {
 		r.Data = ""
 	}

@@ -72,35 +72,7 @@ type detector struct {
 
 func start(t *testing.T, c *config.Config) *detector {
 	t.Helper()
-	d := &detector{t: t, done: make(chan error, 1)}
-	ctx, cancel := context.WithCancel(context.Background())
-	d.cancel = cancel
-	up := make(chan app.Running, 1)
-	go func() {
-		d.done <- app.Run(ctx, app.Options{
-			Config: c, Out: &d.terminal, Banner: &d.banner, Getenv: os.Getenv, Log: zerolog.New(&d.log), Started: func(r app.Running) { up <- r },
-		})
-	}()
-	select {
-	case d.Running = <-up:
-	case err := <-d.done:
-		cancel()
-		t.Fatalf("did not start: %v", err)
-	}
-	var err error
-	var opts []nats.Option
-	if c.NATS.TokenFile != "" {
-		b, err := os.ReadFile(c.NATS.TokenFile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		opts = append(opts, nats.Token(strings.TrimSpace(string(b))))
-	}
-	if d.nc, err = nats.Connect(d.NATS, opts...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.stop)
-	return d
+	return startWith(t, c, func(*app.Options) {})
 }
 
 // stop may be called twice.

@@ -93,8 +93,12 @@ func (b *broker) openLog(ctx context.Context) (*jetstream.Log, error) {
 	})
 }
 
-// newResults gives a new owner of the results log.
-func (b *broker) newResults() *jetstream.Results { return jetstream.NewResults(b.read) }
+// newOwner gives a new owner of the results log, and of the checkpoints.
+func (b *broker) newOwner() (*jetstream.Results, *jetstream.Checkpoints, error) {
+	results := jetstream.NewResults(b.read)
+	checkpoints, err := jetstream.NewCheckpoints(b.read, results)
+	return results, checkpoints, err
+}
 
 // url is where clients connect.
 func (b *broker) url() string {
@@ -107,6 +111,9 @@ func (b *broker) url() string {
 // end is the offset of the last record in the log of steps, 0 when there is
 // none.
 func (b *broker) end(ctx context.Context) (int64, error) {
+	if !b.read.IsConnected() {
+		return 0, fmt.Errorf("stream %s: %w", b.config.Stream, jetstream.ErrUnavailable)
+	}
 	s, err := b.js.Stream(ctx, b.config.Stream)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", b.config.Stream, err)
@@ -128,6 +135,9 @@ func (b *broker) ownStreams(ctx context.Context) error {
 		return err
 	}
 	if err := jetstream.EnsureResults(ctx, b.read, results); err != nil {
+		return err
+	}
+	if err := jetstream.EnsureCheckpoints(ctx, b.read, jetstream.Limits{}); err != nil {
 		return err
 	}
 	for name, l := range map[string]jetstream.Limits{jetstream.StepsStream: steps, jetstream.ResultsStream: results} {

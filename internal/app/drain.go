@@ -53,3 +53,32 @@ func (d *drained) read(ctx context.Context, dst []stream.Record) (int, error) {
 	}
 	return n, err
 }
+
+// Seek implements stream.Seeker.
+func (d *drained) Seek(ctx context.Context, after, known int64) error {
+	s, ok := d.Log.(stream.Seeker)
+	if !ok {
+		return nil // the engine passes over what it has applied
+	}
+	if err := s.Seek(ctx, after, known); err != nil {
+		return err
+	}
+	d.last = after // nothing up to there is read again
+	return nil
+}
+
+// Idle implements stream.Idler.
+func (d *drained) Idle(ctx context.Context, after int64) (now int64, ok bool, err error) {
+	if l, is := d.Log.(stream.Idler); is {
+		return l.Idle(ctx, after)
+	}
+	return 0, false, nil
+}
+
+// Identity implements stream.Identified.
+func (d *drained) Identity() string {
+	if l, ok := d.Log.(stream.Identified); ok {
+		return l.Identity()
+	}
+	return ""
+}

@@ -44,7 +44,7 @@ func (b *broker) streams(ctx context.Context) error {
 		return b.ownStreams(ctx)
 	}
 	found, err := jetstream.OpenExternal(ctx, b.read, jetstream.ExternalOptions{
-		Stream: b.config.Stream, PublishSubject: b.config.PublishSubject, Create: b.config.Create,
+		Stream: b.config.Stream, Subject: b.config.Subject, PublishSubject: b.config.PublishSubject, Create: b.config.Create, Replicas: b.config.Replicas,
 	})
 	if err == nil && !found.TakesSteps {
 		b.logger.Warn().Str("stream", b.config.Stream).Str("subject", b.config.PublishSubject).
@@ -84,6 +84,6 @@ func processName() string {
 
 // WriteTopics writes the commands that make what the configuration needs on a
 // NATS server of the user's, and the rights.
-func WriteTopics(w io.Writer, n *config.NATS, replicas int) error {
-	return jetstream.WriteTopics(w, jetstream.TopicsOptions{Stream: n.Stream, PublishSubject: n.PublishSubject, Replicas: replicas})
+func WriteTopics(w io.Writer, n *config.NATS) error {
+	return jetstream.WriteTopics(w, jetstream.TopicsOptions{Stream: n.Stream, PublishSubject: n.PublishSubject, Replicas: n.Replicas})
 }

@@ -71,7 +71,7 @@ func (d *detector) until(what string, ok func() bool) {
 	}
 }
 
-func (d *detector) metric(line string) bool {
+func (d *detector) shows(line string) bool {
 	_, body := d.get("/metrics")
 	return strings.Contains(body, "\n"+line+"\n")
 }
@@ -97,7 +97,7 @@ func TestUsersStream(t *testing.T) {
 	c.NATS.Stream, c.NATS.Subject, c.NATS.PublishSubject = "MINE", "my.steps", "my.steps"
 	for run := range 2 {
 		d := start(t, c)
-		d.until("the gap", func() bool { return d.metric("misstep_gaps_total 1") && d.metric("misstep_gap_records_total 2") })
+		d.until("the gap", func() bool { return d.shows("misstep_gaps_total 1") && d.shows("misstep_gap_records_total 2") })
 		if !strings.Contains(d.log.String(), `"source":"MINE","from":1,"to":2,`) {
 			t.Errorf("the log does not tell of the gap:\n%s", d.log.String())
 		}
@@ -175,7 +175,7 @@ func TestOwnerAgain(t *testing.T) {
 	d.post(misstep("run-1"))
 	d.post(half)
 	stored()
-	d.until("the steps", func() bool { return d.metric(`misstep_steps_total{kind="task_start"} 2`) })
+	d.until("the steps", func() bool { return d.shows(`misstep_steps_total{kind="task_start"} 2`) })
 	kv, err := js.KeyValue(t.Context(), "AGENT_OWNERS")
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestOwnerAgain(t *testing.T) {
 	stored()
 	d.exactly(2)
 	d.until("the sum", func() bool {
-		return d.metric(`misstep_steps_total{kind="task_start"} 4`) && d.metric(`misstep_suppressed_outputs_total 1`) && d.metric("misstep_outputs_total 2")
+		return d.shows(`misstep_steps_total{kind="task_start"} 4`) && d.shows(`misstep_suppressed_outputs_total 1`) && d.metric("misstep_outputs_total 2")
 	})
 }
 

@@ -68,6 +68,25 @@ func newEngineMetrics(ruleset func() string) *engineMetrics {
 	engine("suppressed_outputs_total", "Outputs that the results log had taken in an earlier run.", func(s *stream.Stats) int64 { return s.Suppressed })
 	engine("append_failures_total", "Writes to the results log that failed and were tried again.", func(s *stream.Stats) int64 { return s.AppendFails })
 	engine("clock_regressions_total", "Records whose log time was before that of an earlier one.", func(s *stream.Stats) int64 { return s.Regressions })
+	engine("checkpoints_total", "Checkpoints that became current.", func(s *stream.Stats) int64 { return s.Checkpoints })
+	engine("checkpoint_failures_total", "Checkpoints that failed, so that the one before stayed current.", func(s *stream.Stats) int64 { return s.CheckpointFails })
+	engine("checkpoint_fallbacks_total", "Checkpoints that a start could not use, so that it began with an earlier one or with the log.", func(s *stream.Stats) int64 { return s.Fallbacks })
+	engine("idle_advances_total", "Times that the log clock was advanced without a record.", func(s *stream.Stats) int64 { return s.Advances })
+	add(prometheus.CounterValue, "checkpoint_cpu_seconds_total", "Time spent on encoding the state, summed over all shards.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return s.CheckpointCost.Seconds() })
+	add(prometheus.GaugeValue, "checkpoint_bytes", "Size of the current checkpoint.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointBytes) })
+	add(prometheus.GaugeValue, "checkpoint_seconds", "Time from the freeze of the state until the checkpoint was current, of the last one.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return s.CheckpointTook.Seconds() })
+	add(prometheus.GaugeValue, "checkpoint_position", "Offset of the last record that the current checkpoint holds, -1 when there is none.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointOffset) })
+	add(prometheus.GaugeValue, "checkpoint_timestamp_seconds", "When the state of the last checkpoint was frozen, in seconds since 1970; 0 when none was since the start.",
+		func(s *stream.Stats, _ *detectors.Counts) float64 {
+			if s.CheckpointTime.IsZero() {
+				return 0
+			}
+			return float64(s.CheckpointTime.UnixMilli()) / 1000
+		})
 	program("duplicates_total", "Step events dropped because their id was seen in the trajectory.", func(c *detectors.Counts) uint64 { return c.Duplicates })
 	program("orphans_total", "Tool results without a call.", func(c *detectors.Counts) uint64 { return c.Orphans })
 	program("late_total", "Outcomes and feedback that came when no task was left for them.", func(c *detectors.Counts) uint64 { return c.Late })
@@ -79,6 +98,14 @@ func newEngineMetrics(ruleset func() string) *engineMetrics {
 	program("schemas_refused_total", "Parameter schemas that cannot be used.", func(c *detectors.Counts) uint64 { return c.SchemasRefused })
 	program("schemas_fallback_total", "Parameter schemas that the general, slower validator takes.", func(c *detectors.Counts) uint64 { return c.SchemasFallback })
 	program("fallback_calls_total", "Tool calls that the general, slower validator judged.", func(c *detectors.Counts) uint64 { return c.Fallbacks })
+	program("forgotten_total", "Ended trajectories forgotten before their time, for want of memory.", func(c *detectors.Counts) uint64 { return c.Forgotten })
+	program("evicted_total", "Live trajectories closed for want of memory.", func(c *detectors.Counts) uint64 { return c.Evicted })
+	program("evicted_open_total", "Those of them that had an open failure.", func(c *detectors.Counts) uint64 { return c.EvictedOpen })
+	program("shortened_total", "Trajectories that keep fewer calls, since they grew too large.", func(c *detectors.Counts) uint64 { return c.Shortened })
+	add(prometheus.GaugeValue, "state_bytes", "Memory of the state of all trajectories, about.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Bytes) })
+	add(prometheus.GaugeValue, "ended_trajectories", "Trajectories in memory whose task has ended.",
+		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Ended) })
 	add(prometheus.GaugeValue, "trajectories", "Trajectories in memory.",
 		func(_ *stream.Stats, c *detectors.Counts) float64 { return float64(c.Live) })
 	return m

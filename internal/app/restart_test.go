@@ -82,6 +82,9 @@ func TestRestart(t *testing.T) {
 			t.Errorf("run %d published %s", run, m)
 		}
 		d.exactly(run + 1)
+		if at := int64(run); run > 0 && d.restored() != at {
+			t.Errorf("run %d began after offset %d, want %d", run, d.restored(), at)
+		}
 		d.stop()
 		if n := strings.Count(d.terminal.String(), "teleport  trajectory"); n != 1 {
 			t.Errorf("run %d showed %d failures, want its own:\n%s", run, n, d.terminal.String())
@@ -190,6 +193,11 @@ func child(dir string) int {
 // the same folder: what was accepted is found, once.
 func TestKilled(t *testing.T) {
 	c := settings(t.TempDir())
+	// A run that is stopped leaves a checkpoint at its end; those that are killed
+	// begin there.
+	d := start(t, c)
+	d.post(misstep("first"))
+	d.stop()
 	const kills = 4
 	for run := range kills {
 		cmd := exec.Command(os.Args[0])
@@ -217,10 +225,13 @@ func TestKilled(t *testing.T) {
 		}
 		_ = cmd.Wait() // it was killed
 	}
-	d := start(t, c)
+	d = start(t, c)
 	stored := d.stored()
 	d.post(misstep("last"))
 	for !strings.Contains(stored(), `"last"`) {
 	}
-	d.exactly(3*kills + 1)
+	d.exactly(3*kills + 2)
+	if at := d.restored(); at != 1 {
+		t.Errorf("began after offset %d, want 1", at)
+	}
 }

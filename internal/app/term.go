@@ -44,10 +44,23 @@ func (t *terms) next(n *term) {
 	defer t.mu.Unlock()
 	if t.current != nil {
 		t.engine = together(t.engine, t.current.engine.Stats())
-		t.program.Add(t.current.program.Stats())
-		t.program.Live = 0
+		t.keep(t.current.program)
 	}
 	t.current = n
+}
+
+// keep adds what a program counted that is no more.
+func (t *terms) keep(p *detect.Program) {
+	t.program.Add(p.Stats())
+	t.program.Live, t.program.Ended, t.program.Bytes = 0, 0, 0 // of what is there no more
+}
+
+// replace has another program count for a term from here on.
+func (t *terms) replace(of *term, p *detect.Program) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.keep(of.program)
+	of.program = p
 }
 
 // stats are those of all terms: a counter never goes back.
@@ -75,6 +88,11 @@ func together(before, now stream.Stats) stream.Stats {
 	now.Regressions += before.Regressions
 	now.Appends += before.Appends
 	now.AppendFails += before.AppendFails
+	now.Checkpoints += before.Checkpoints
+	now.CheckpointFails += before.CheckpointFails
+	now.CheckpointCost += before.CheckpointCost
+	now.Fallbacks += before.Fallbacks
+	now.Advances += before.Advances
 	return now
 }
 
@@ -85,10 +103,17 @@ func (a *app) begin(ctx context.Context) error {
 		return err
 	}
 	t := &term{log: newDrained(log), close: func() { _ = log.Close() }} // gives nil
-	t.program = detect.NewProgram(a.rules, log.Source(), log.Partition())
+	rules := a.rules.get()
+	t.program = a.newProgram(rules, log.Source(), log.Partition())
+	results, checkpoints, err := a.broker.newOwner()
+	if err != nil {
+		t.close()
+		return err
+	}
 	t.engine, err = stream.New(stream.Options[event.Step]{
-		Program: t.program, Log: t.log, Results: a.broker.newResults(), Ownership: announced{a.broker.ownership, a.opts.Log},
+		Program: t.program, Log: t.log, Results: results, Ownership: announced{a.broker.ownership, a.opts.Log},
 		Shards: a.opts.Config.Shards, Tap: func(outs []stream.Output) { a.followers.write(outs) },
+		Checkpoint: checkpointing(a.opts.Log.With().Str("source", log.Source()).Int32("partition", log.Partition()).Logger(), &a.opts.Config.Checkpoint, checkpoints, rules.Hash()),
 	})
 	if err != nil {
 		t.close()
@@ -97,6 +122,12 @@ func (a *app) begin(ctx context.Context) error {
 	a.terms.next(t)
 	a.readiness.caughtUp.Store(false)
 	return nil
+}
+
+func (a *app) newProgram(rules *detectors.Ruleset, source string, partition int32) *detect.Program {
+	p := detect.NewProgram(rules, source, partition)
+	p.Bound(a.opts.Config.Memory, a.opts.Config.Shards)
+	return p
 }
 
 // work runs one term after the other until ctx ends, or something other than

@@ -21,7 +21,7 @@ import (
 func BenchmarkLines(b *testing.B) {
 	for _, name := range names(b) {
 		b.Run(name, func(b *testing.B) {
-			cs, err := contestants()
+			cs, err := contestants(1000)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -160,7 +160,7 @@ func table(t *testing.T, args ...string) string {
 
 func names(t testing.TB) []string {
 	t.Helper()
-	cs, err := contestants()
+	cs, err := contestants(1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func timed(c contestant, b *block) (score, error) {
 
 // measure lets the contestants run in turns and prints what came out.
 func measure(w io.Writer, title string, t traffic, want targets, s size, only string) (err error) {
-	all, err := contestants()
+	all, err := contestants(s.live)
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,11 @@ type program struct {
 	err   error         // with which it ended
 }
 
-func newProgram() (*program, error) {
-	// Trajectories that ended are forgotten after 100,000 lines, so that memory
-	// stands still; one that is live has a step every 10,000.
-	rules, err := detectors.NewRuleset(detectors.Config{Idle: 20 * time.Second, Retain: 20 * time.Second})
+func newProgram(live int) (*program, error) {
+	// One that is live has a step every so many lines as there are live ones. Those
+	// that ended are forgotten after ten times as many, so that memory stands still.
+	keep := 10 * time.Duration(live) * lineTime
+	rules, err := detectors.NewRuleset(detectors.Config{Idle: keep, Retain: keep})
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +86,10 @@ func (*feed) Source() string   { return "bench" }
 func (*feed) Partition() int32 { return 0 }
 func (*feed) Close() error     { return nil }
 
+// lineTime is the log time from one line to the next: 5,000 steps a second, as
+// 10,000 agents take with two seconds each.
+const lineTime = 200 * time.Microsecond
+
 // start is the log time of the first record.
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
@@ -101,10 +106,9 @@ func (f *feed) Read(_ context.Context, dst []stream.Record) (int, error) {
 	n := min(len(dst), len(f.block.ends)-f.next)
 	for i := range dst[:n] {
 		line := f.block.first + f.next
-		// 5,000 steps a second, as 10,000 agents take with two seconds each.
 		dst[i] = stream.Record{
 			Offset: int64(line),
-			Time:   start + int64(line)*int64(200*time.Microsecond),
+			Time:   start + int64(line)*int64(lineTime),
 			Value:  f.block.line(f.next),
 		}
 		f.next++

@@ -1,8 +1,8 @@
 package main
 
 // contestants are all that is measured, the measure first.
-func contestants() ([]contestant, error) {
-	p, err := newProgram()
+func contestants(live int) ([]contestant, error) {
+	p, err := newProgram(live)
 	if err != nil {
 		return nil, err
 	}

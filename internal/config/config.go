@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"misstep/detectors"
 )
@@ -23,12 +24,24 @@ type Config struct {
 	// Shards is the number of state machines that the trajectories are spread
 	// over; 0 means one for each processor. It does not change the output.
 	Shards int
+	// Memory is about how many bytes the state of all trajectories may take; 0
+	// bounds nothing. Where it is reached, what gives way is seen in coverage.
+	Memory     int64
+	Checkpoint Checkpoint
 	// Detect is everything that changes what the detect program puts out. Its
-	// Idle is set; entries that say what is the default anyway are left out, so
+	// Idle, Retain and the runaway steps are set; entries that say what is the default anyway are left out, so
 	// that two files that mean the same give the same ruleset.
 	Detect  detectors.Config
 	Log     Log
 	Metrics Metrics
+}
+
+// Checkpoint says how often the state is made durable.
+type Checkpoint struct {
+	// Work is how much processor time of work a restart may have to repeat.
+	Work time.Duration
+	// Interval is the longest time between two checkpoints while there is work.
+	Interval time.Duration
 }
 
 // Log says what a command tells of itself on standard error.
@@ -56,10 +69,13 @@ func LogFormats() []string { return []string{"auto", "console", "json"} }
 // Default is the configuration without a file.
 func Default() *Config {
 	return &Config{
-		Data:    "./misstep-data",
-		NATS:    defaultNATS(),
-		HTTP:    HTTP{Listen: "127.0.0.1:4318"},
-		Detect:  detectors.Config{Idle: detectors.DefaultIdle},
+		Data:   "./misstep-data",
+		NATS:   defaultNATS(),
+		HTTP:   HTTP{Listen: "127.0.0.1:4318"},
+		Memory: 2 << 30, Checkpoint: Checkpoint{Work: 2 * time.Second, Interval: time.Minute},
+		Detect: detectors.Config{
+			Idle: detectors.DefaultIdle, Retain: detectors.DefaultRetain, Budgets: detectors.Budgets{RunawaySteps: detectors.DefaultRunawaySteps},
+		},
 		Log:     Log{Level: "info", Format: "auto"},
 		Metrics: Metrics{MaxWorkflows: 100, MaxTools: 100},
 	}

@@ -141,6 +141,9 @@ http:
   tls: {cert_file: c, key_file: k}
 admin: {listen: "[::1]:4319"}
 idle: 90s
+retain: 2h
+memory: none
+checkpoint: {work: 20ms, interval: 2s}
 shards: 3
 detectors:
   retry_loop:
@@ -159,7 +162,7 @@ prices:
   - model: m
     input_usd_per_mtok: "0.000001"
     output_usd_per_mtok: 1000000
-budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5}
+budgets: {max_calls: 5, max_calls_per_tool: 2, max_cost_usd: 0.5, runaway_steps: 7}
 log: {level: debug, format: json}
 metrics: {max_workflows: 1, max_tools: 7}
 `
@@ -173,15 +176,15 @@ func TestFull(t *testing.T) {
 	want := &Config{
 		Data: "/var/lib/misstep",
 		NATS: NATS{
-			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Lease: 10 * time.Second,
+			Listen: "[::1]:14222", Stream: "AGENT_STEPS", PublishSubject: "agent.steps", Replicas: 1, Lease: 10 * time.Second,
 			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
 			TokenFile: "/run/secrets/nats", TLS: NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}},
 		},
 		HTTP:   HTTP{Listen: "0.0.0.0:0", Hosts: []string{"detector.example", "no"}, TokenFile: "t", TLS: ServerTLS{CertFile: "c", KeyFile: "k"}},
 		Admin:  HTTP{Listen: "[::1]:4319"},
-		Shards: 3,
+		Shards: 3, Checkpoint: Checkpoint{Work: 20 * time.Millisecond, Interval: 2 * time.Second},
 		Detect: detectors.Config{
-			Idle: 90 * time.Second,
+			Idle: 90 * time.Second, Retain: 2 * time.Hour,
 			Detectors: map[string]detectors.DetectorConfig{
 				"retry_loop": {Rules: map[string]detectors.RuleConfig{
 					"cycle":      {Disabled: true},
@@ -194,7 +197,7 @@ func TestFull(t *testing.T) {
 				{Name: "yes", Effect: event.EffectWrite},
 			},
 			Prices:  []detectors.Price{{Model: "m", Input: 1, Output: 1e12}},
-			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000},
+			Budgets: detectors.Budgets{MaxCalls: 5, MaxCallsPerTool: 2, MaxCostMicroUSD: 500_000, RunawaySteps: 7},
 		},
 		Log:     Log{Level: "debug", Format: "json"},
 		Metrics: Metrics{MaxWorkflows: 1, MaxTools: 7},
@@ -214,6 +217,7 @@ nats:
   subject: "agent.*.support.>"
   publish_subject: my.steps
   create: true
+  replicas: 3
   lease: 90s
 `
 
@@ -227,7 +231,7 @@ func TestExternalNATS(t *testing.T) {
 		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
 		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
-		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Lease: 90 * time.Second,
+		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
 		t.Errorf("got\n%+v\nwant\n%+v", c.NATS, want)

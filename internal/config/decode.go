@@ -54,7 +54,16 @@ func (d *decoder) root(n node, c *Config) {
 			})
 		}},
 		field{"idle", func(n node) { d.duration(n, &c.Detect.Idle, time.Second, 720*time.Hour, "") }},
+		field{"retain", func(n node) { d.duration(n, &c.Detect.Retain, time.Second, 720*time.Hour, "") }},
 		field{"shards", func(n node) { d.count(n, &c.Shards, 0, 1024) }},
+		field{"memory", func(n node) { d.size(n, &c.Memory, 16<<20, 1<<50, ", or none") }},
+		field{"checkpoint", func(n node) {
+			d.mapping(
+				n,
+				field{"work", func(n node) { d.duration(n, &c.Checkpoint.Work, 10*time.Millisecond, time.Minute, "") }},
+				field{"interval", func(n node) { d.duration(n, &c.Checkpoint.Interval, 100*time.Millisecond, time.Hour, "") }},
+			)
+		}},
 		field{"detectors", func(n node) { d.detectors(n, &c.Detect) }},
 		field{"tools", func(n node) { d.list(n, func(n node) { d.tool(n, &c.Detect) }) }},
 		field{"prices", func(n node) { d.list(n, func(n node) { d.price(n, &c.Detect) }) }},
@@ -66,6 +75,7 @@ func (d *decoder) root(n node, c *Config) {
 				field{"max_calls", func(n node) { d.integer(n, &b.MaxCalls, 0, most) }},
 				field{"max_calls_per_tool", func(n node) { d.integer(n, &b.MaxCallsPerTool, 0, most) }},
 				field{"max_cost_usd", func(n node) { d.millionths(n, &b.MaxCostMicroUSD) }},
+				field{"runaway_steps", func(n node) { d.integer(n, &b.RunawaySteps, 1, most) }},
 			)
 		}},
 		field{"log", func(n node) {

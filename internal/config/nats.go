@@ -38,6 +38,7 @@ type NATS struct {
 	// workflow go to PublishSubject.WORKFLOW.
 	PublishSubject string
 	Create         bool // make the streams that are not there
+	Replicas       int  // of the streams that are made
 	// Lease is how long a process that does not renew it keeps the partition.
 	Lease time.Duration
 }
@@ -58,7 +59,7 @@ func defaultNATS() NATS {
 	return NATS{
 		Listen: jetstream.DefaultListen, SyncInterval: time.Second, MinFree: jetstream.DefaultMinFree,
 		Steps: Limits{MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour}, Results: Limits{MaxBytes: 10 << 30, MaxAge: 30 * 24 * time.Hour},
-		Stream: jetstream.StepsStream, PublishSubject: jetstream.StepsSubject, Lease: jetstream.DefaultLease,
+		Stream: jetstream.StepsStream, PublishSubject: jetstream.StepsSubject, Replicas: 1, Lease: jetstream.DefaultLease,
 	}
 }
 
@@ -105,6 +106,7 @@ func (d *decoder) nats(n node, c *NATS) {
 			d.checked(n, &c.PublishSubject, "a subject, such as agent.steps", jetstream.CheckSubject)
 		}),
 		note("create", func(n node) { d.boolean(n, &c.Create) }),
+		note("replicas", func(n node) { d.count(n, &c.Replicas, 1, 5) }),
 		note("lease", func(n node) { d.duration(n, &c.Lease, jetstream.MinLease, jetstream.MaxLease, "") }),
 		// A secret in the file is a mistake that deserves an answer of its own.
 		field{"password", func(n node) {
@@ -140,6 +142,7 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 			{"subject", c.Subject == ""},
 			{"publish_subject", c.PublishSubject == def.PublishSubject},
 			{"create", !c.Create},
+			{"replicas", c.Replicas == def.Replicas},
 			{"lease", c.Lease == def.Lease},
 		} {
 			if !f.same {
@@ -170,6 +173,10 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 func (d *decoder) urls(n node, p *[]string) {
 	const want = "a URL such as nats://localhost:4222, or a list of them"
 	one := func(n node) {
+		if _, ok := n.ast.(ast.MapNode); ok { // [nats://localhost:4222] can be one
+			d.fail(n, "found %s; give %s, in quotes", n.found(), want)
+			return
+		}
 		s, ok := d.text(n, want)
 		if !ok {
 			return
@@ -237,7 +244,7 @@ func (n *NATS) yaml(p func(format string, args ...any)) {
 	if n.Subject != "" {
 		p("  subject: %s", quote(n.Subject))
 	}
-	p("  publish_subject: %s\n  create: %t\n  lease: %s", quote(n.PublishSubject), n.Create, short(n.Lease))
+	p("  publish_subject: %s\n  create: %t\n  replicas: %d\n  lease: %s", quote(n.PublishSubject), n.Create, n.Replicas, short(n.Lease))
 }
 
 // CheckNATSURL says what is wrong with the URL of a NATS server.

@@ -21,7 +21,14 @@ func (c *Config) YAML() string {
 	c.HTTP.yaml("http", p)
 	c.Admin.yaml("admin", p)
 	p("idle: %s", short(c.Detect.Idle))
+	p("retain: %s", short(c.Detect.Retain))
 	p("shards: %d", c.Shards)
+	memory := none
+	if c.Memory > 0 {
+		memory = FormatSize(c.Memory)
+	}
+	p("memory: %s", memory)
+	p("checkpoint: {work: %s, interval: %s}", short(c.Checkpoint.Work), short(c.Checkpoint.Interval))
 	p("detectors:")
 	for _, d := range detectors.All() {
 		dc := c.Detect.Detectors[d.Name]
@@ -69,7 +76,7 @@ func (c *Config) YAML() string {
 		p("    cache_write_usd_per_mtok: %s", formatMillionths(m.CacheWrite))
 	}
 	u := c.Detect.Budgets
-	p("budgets:\n  max_calls: %d\n  max_calls_per_tool: %d\n  max_cost_usd: %s", u.MaxCalls, u.MaxCallsPerTool, formatMillionths(u.MaxCostMicroUSD))
+	p("budgets:\n  max_calls: %d\n  max_calls_per_tool: %d\n  max_cost_usd: %s\n  runaway_steps: %d", u.MaxCalls, u.MaxCallsPerTool, formatMillionths(u.MaxCostMicroUSD), u.RunawaySteps)
 	p("log:\n  level: %s\n  format: %s", c.Log.Level, c.Log.Format)
 	p("metrics:\n  max_workflows: %d\n  max_tools: %d", c.Metrics.MaxWorkflows, c.Metrics.MaxTools)
 	return b.String()

@@ -5,6 +5,7 @@ package detect
 import (
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 
 	"misstep/detectors"
@@ -18,6 +19,8 @@ type Program struct {
 	source    string
 	partition int32
 
+	memory int64 // of each shard's state, 0: no bound
+
 	mu    sync.Mutex
 	slots []*slot // one for each shard
 }
@@ -27,12 +30,23 @@ func NewProgram(r *detectors.Ruleset, source string, partition int32) *Program {
 	return &Program{rules: r, source: source, partition: partition}
 }
 
+// Bound sets about how many bytes the state of all trajectories may take, spread
+// over so many shards (0: as many as stream.Options gives); 0 bytes bound
+// nothing. It counts for the shards that are made from then on.
+func (p *Program) Bound(bytes int64, shards int) {
+	if shards == 0 {
+		shards = runtime.GOMAXPROCS(0)
+	}
+	p.memory = (bytes + int64(shards) - 1) / int64(shards)
+}
+
 // NewDecoder implements stream.Program.
 func (p *Program) NewDecoder() stream.Decoder[event.Step] { return &decoder{program: p} }
 
 // NewShard implements stream.Program.
 func (p *Program) NewShard() stream.Shard[event.Step] {
 	s := &shard{Shard: p.rules.NewShard(), slot: new(slot)}
+	s.Limit(p.memory)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slots = append(p.slots, s.slot)
@@ -97,6 +111,12 @@ func (d *decoder) Reset() { d.dec.Release() }
 type shard struct {
 	*detectors.Shard
 	slot *slot
+}
+
+// AppendFrozen implements stream.Shard.
+func (s *shard) AppendFrozen(dst []byte, most int) (part []byte, done bool, err error) {
+	part, done = s.Shard.AppendFrozen(dst, most)
+	return part, done, nil
 }
 
 // Step implements stream.Shard.

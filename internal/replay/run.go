@@ -18,6 +18,7 @@ type Options struct {
 	Inputs   *Inputs
 	Rules    *detectors.Ruleset
 	Shards   int       // 0: one for each processor; does not change the output
+	Memory   int64     // bound of the state in bytes, 0: none; see config.Config
 	EndOpen  bool      // leave open trajectories open at the end
 	Failures io.Writer // takes every transition, one JSON object a line; nil for none
 	Tasks    io.Writer // takes every task record, one JSON object a line; nil for none
@@ -81,6 +82,7 @@ func replay(ctx context.Context, o *Options, c *collector) (*detect.Program, str
 	defer func() { _ = log.Close() }() // read only
 	c.locate = log.Locate
 	program := detect.NewProgram(o.Rules, log.Source(), log.Partition())
+	program.Bound(o.Memory, o.Shards)
 	end := stream.EndIdle
 	if o.EndOpen {
 		end = stream.EndOpen

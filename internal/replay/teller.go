@@ -81,7 +81,7 @@ func factsOf(cur *facts.Current) []string {
 			add("a tool that polls")
 		}
 		if p := cur.Agent.Call(c.PrevKey); p != nil {
-			add("the same call as %s", name(p.Step("")))
+			add("the same call as %s", name(cur.Agent.Step(p, "")))
 		}
 		for i := range cur.Violations.Found {
 			add("against the schema: %s", foreign(cur.Violations.Found[i].String(), maxText))
@@ -103,7 +103,7 @@ func factsOf(cur *facts.Current) []string {
 func resultFacts(cur *facts.Current, c *facts.Call) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	add("answers %s", name(c.Step("")))
+	add("answers %s", name(cur.Agent.Step(c, "")))
 	if c.Silent {
 		add("the body reports an error")
 	}
@@ -117,10 +117,10 @@ func resultFacts(cur *facts.Current, c *facts.Call) []string {
 		}
 		add("error %s, %s, fault %s", c.Class, kind, c.Fault)
 		if p := cur.Agent.Call(c.PrevError); p != nil {
-			add("the same error as %s", name(p.ResultStep("")))
+			add("the same error as %s", name(cur.Agent.ResultStep(p, "")))
 		}
 	} else if p := cur.Agent.Call(c.PrevKey); p != nil && c.Result != 0 && p.Result == c.Result {
-		add("the same result as %s", name(p.ResultStep("")))
+		add("the same result as %s", name(cur.Agent.ResultStep(p, "")))
 	}
 	return out
 }

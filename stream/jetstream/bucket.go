@@ -36,7 +36,7 @@ func OpenLeases(ctx context.Context, nc *nats.Conn, opts LeaseOptions) (*Leases,
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", OwnersBucket, denied(nc, missing(err)))
 	}
-	return newLeases(&bucket{kv}, opts), nil
+	return newLeases(&bucket{nc, kv}, opts), nil
 }
 
 // EnsureOwners creates the bucket of owners if it does not exist.
@@ -72,22 +72,42 @@ func keyToken(s string) string {
 }
 
 // bucket is a leaseStore on a key-value bucket.
-type bucket struct{ kv jetstream.KeyValue }
+type bucket struct {
+	nc *nats.Conn
+	kv jetstream.KeyValue
+}
+
+// connected gives an error when the connection is broken: what is sent then
+// waits in a buffer, to land who knows when.
+func (b *bucket) connected() error {
+	if !b.nc.IsConnected() {
+		return ErrUnavailable
+	}
+	return nil
+}
 
 func (b *bucket) get(ctx context.Context, key string) (leaseEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
+	if err := b.connected(); err != nil {
+		return leaseEntry{}, err
+	}
+	ctx, stop := answered(ctx, b.nc, answerTimeout)
+	defer stop()
 	e, err := b.kv.Get(ctx, key)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return leaseEntry{}, nil
 	case err != nil:
-		return leaseEntry{}, classify(err)
+		return leaseEntry{}, classify(why(ctx, err))
 	}
 	return leaseEntry{rev: e.Revision(), value: e.Value()}, nil
 }
 
 func (b *bucket) put(ctx context.Context, key string, value []byte, rev uint64) (uint64, error) {
+	if err := b.connected(); err != nil {
+		return 0, err
+	}
+	ctx, stop := answered(ctx, b.nc, answerTimeout)
+	defer stop()
 	var err error
 	if rev == 0 {
 		rev, err = b.kv.Create(ctx, key, value)
@@ -97,7 +117,7 @@ func (b *bucket) put(ctx context.Context, key string, value []byte, rev uint64) 
 	if errors.Is(err, jetstream.ErrKeyExists) || isWrongSequence(err) {
 		return 0, errReplaced
 	}
-	return rev, classify(err)
+	return rev, classify(why(ctx, err))
 }
 
 func (b *bucket) watch(ctx context.Context, key string) (<-chan struct{}, error) {

@@ -275,7 +275,7 @@ func TestReconnect(t *testing.T) {
 		t.Errorf("status is %v", got)
 	}
 	// First the server has the new password alone, so the client is refused.
-	s = natsServer(t, conf(addr, "s3cr3t-2"))
+	natsServer(t, conf(addr, "s3cr3t-2"))
 	<-log.seen
 	if err := os.WriteFile(file, []byte("s3cr3t-2\n"), 0o600); err != nil {
 		t.Fatal(err)

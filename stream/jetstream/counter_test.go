@@ -2,9 +2,10 @@ package jetstream
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"strconv"
+	"strings"
 
 	"misstep/stream"
 )
@@ -15,7 +16,10 @@ type counter struct{}
 
 type counterDecoder struct{}
 
-type counterShard struct{ keys map[string]int }
+type counterShard struct {
+	keys   map[string]int
+	frozen []byte
+}
 
 func (counter) NewDecoder() stream.Decoder[[]byte] { return counterDecoder{} }
 func (counter) NewShard() stream.Shard[[]byte]     { return &counterShard{keys: map[string]int{}} }
@@ -29,9 +33,13 @@ func (counterDecoder) Decode(b *stream.Batch[[]byte], r int32, out *stream.Emitt
 		return
 	}
 	*b.Add(r) = v
+	b.Hash[len(b.Hash)-1] = counterHash(string(v))
+}
+
+func counterHash(key string) uint64 {
 	h := fnv.New64a()
-	h.Write(v)
-	b.Hash[len(b.Hash)-1] = h.Sum64()
+	h.Write([]byte(key))
+	return h.Sum64()
 }
 
 func (s *counterShard) Step(b *stream.Batch[[]byte], mine []int32, out *stream.Emitter) {
@@ -46,13 +54,33 @@ func (s *counterShard) Step(b *stream.Batch[[]byte], mine []int32, out *stream.E
 
 func (s *counterShard) End(int32, *stream.Emitter) {}
 
-func (s *counterShard) AppendState(dst []byte) ([]byte, error) {
-	b, err := json.Marshal(s.keys)
-	return append(dst, b...), err
+func (s *counterShard) NextDeadline() (int64, bool) { return 0, false }
+
+func (s *counterShard) Freeze() {
+	s.frozen = nil
+	for key, n := range s.keys {
+		s.frozen = fmt.Appendf(s.frozen, "%d %s\n", n, key)
+	}
 }
 
-func (s *counterShard) LoadState(state []byte, _ func(uint64) bool) error {
-	return json.Unmarshal(state, &s.keys)
+func (s *counterShard) AppendFrozen(dst []byte, _ int) ([]byte, bool, error) {
+	return append(dst, s.frozen...), true, nil
+}
+
+func (s *counterShard) Thaw() { s.frozen = nil }
+
+func (s *counterShard) LoadState(part []byte, keep func(uint64) bool) error {
+	for line := range bytes.Lines(part) {
+		count, key, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			return err
+		}
+		if keep(counterHash(key)) {
+			s.keys[key] = n
+		}
+	}
+	return nil
 }
 
 // counterRecord is the i-th record of the tests, and the last of n says so.

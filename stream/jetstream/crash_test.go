@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -47,17 +48,39 @@ func child(dir string) error {
 		return err
 	}
 	defer nc.Close()
-	if err := errors.Join(EnsureSteps(ctx, nc, Limits{}), EnsureResults(ctx, nc, Limits{})); err != nil {
+	if err := errors.Join(EnsureSteps(ctx, nc, Limits{}), EnsureResults(ctx, nc, Limits{}), EnsureCheckpoints(ctx, nc, Limits{})); err != nil {
 		return err
 	}
 	published := make(chan error, 1)
-	go func() { published <- publishMissing(ctx, nc) }()
+	taken := make(chan int64, crashRecords)
+	go func() { published <- publishMissing(ctx, nc, taken) }()
 	log, err := OpenLog(ctx, nc, LogOptions{})
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	if err := runCounter(ctx, log, NewResults(nc), e.Ownership(), func(outs []stream.Output) {
+	results := NewResults(nc)
+	store, err := NewCheckpoints(nc, results)
+	if err != nil {
+		return err
+	}
+	if last, ok, err := results.Last(ctx, StepsStream, 0); err != nil || ok && last.Offset == crashRecords {
+		return errors.Join(err, <-published) // an earlier child was killed when all was done
+	}
+	ck := stream.Checkpointing{
+		Store: store, Work: -1, Spacing: -1,
+		OnRestore: func(r stream.Restored) {
+			if r.Offset > 0 {
+				fmt.Println("restored", r.Offset)
+			}
+		},
+		OnFallback: func(err error) { fmt.Println("fell back:", err) },
+		OnTaken: func(c stream.Taken) {
+			fmt.Println("checkpoint at", c.Offset, c.Err)
+			taken <- c.Offset
+		},
+	}
+	if err := runCounter(ctx, log, results, e.Ownership(), ck, func(outs []stream.Output) {
 		fmt.Println("took", len(outs))
 		if string(outs[len(outs)-1].Value) == "refused !last" {
 			cancel()
@@ -69,9 +92,9 @@ func child(dir string) error {
 }
 
 // runCounter runs the counting program until ctx ends.
-func runCounter(ctx context.Context, log stream.Log, results stream.Results, own stream.Ownership, tap func([]stream.Output)) error {
+func runCounter(ctx context.Context, log stream.Log, results stream.Results, own stream.Ownership, ck stream.Checkpointing, tap func([]stream.Output)) error {
 	e, err := stream.New(stream.Options[[]byte]{
-		Program: counter{}, Log: log, Results: results, Ownership: own, Shards: 2, BatchRecords: 16, Tap: tap,
+		Program: counter{}, Log: log, Results: results, Ownership: own, Shards: 2, BatchRecords: 16, Checkpoint: ck, Tap: tap,
 	})
 	if err != nil {
 		return err
@@ -79,8 +102,9 @@ func runCounter(ctx context.Context, log stream.Log, results stream.Results, own
 	return e.Run(ctx)
 }
 
-// publishMissing publishes the records that the stream does not hold yet.
-func publishMissing(ctx context.Context, nc *nats.Conn) error {
+// publishMissing publishes the records that the stream does not hold yet. Now
+// and then it waits for a checkpoint that holds all so far.
+func publishMissing(ctx context.Context, nc *nats.Conn, taken <-chan int64) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
@@ -102,6 +126,13 @@ func publishMissing(ctx context.Context, nc *nats.Conn) error {
 			return err
 		}
 		fmt.Println("published", i-1)
+		for at := int64(0); i%400 == 1 && at < int64(i-1); {
+			select {
+			case at = <-taken:
+			case <-ctx.Done():
+				return nil // all outputs are there
+			}
+		}
 	}
 	return nil
 }
@@ -110,25 +141,31 @@ func TestKilledAnywhereEachOutputOnce(t *testing.T) {
 	dir := t.TempDir()
 	const seed = 20261124
 	random := rand.New(rand.NewPCG(seed, 0))
-	kills := 0
+	kills, restored := 0, 0
 	for run := 0; ; run++ {
 		if run == 100 {
 			t.Fatalf("not done after %d runs", run)
 		}
 		last := kills >= 8
-		steps := 1 + random.IntN(30)
+		steps := 1 + random.IntN(90)
 		if random.IntN(4) == 0 {
 			steps = 0 // while it starts
 		}
-		finished, killed := runToKill(t, dir, steps, !last)
+		finished, killed, loaded := runToKill(t, dir, steps, !last)
 		if killed {
 			kills++
+		}
+		if loaded {
+			restored++
 		}
 		if finished && last {
 			break
 		}
 	}
-	t.Logf("seed %d: killed %d times", seed, kills)
+	t.Logf("seed %d: killed %d times, began with a checkpoint %d times", seed, kills, restored)
+	if restored == 0 {
+		t.Error("no run began with a checkpoint")
+	}
 	nc := connect(t, embedded(t, dir))
 	l := openLog(t, nc, LogOptions{})
 	for i := 1; i <= crashRecords; {
@@ -151,7 +188,7 @@ func TestKilledAnywhereEachOutputOnce(t *testing.T) {
 
 // runToKill runs a child, and kills it after so many steps if it is to be
 // killed.
-func runToKill(t *testing.T, dir string, steps int, kill bool) (finished, killed bool) {
+func runToKill(t *testing.T, dir string, steps int, kill bool) (finished, killed, restored bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
@@ -170,8 +207,13 @@ func runToKill(t *testing.T, dir string, steps int, kill bool) (finished, killed
 		if !lines.Scan() {
 			break
 		}
-		if lines.Text() == "done" {
+		switch line := lines.Text(); {
+		case line == "done":
 			done = true
+		case strings.HasPrefix(line, "restored "):
+			restored = true
+		case strings.HasPrefix(line, "fell back"):
+			t.Error(line)
 		}
 	}
 	if kill {
@@ -181,12 +223,12 @@ func runToKill(t *testing.T, dir string, steps int, kill bool) (finished, killed
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && kill && !exit.Exited() {
-		return false, true
+		return false, true, restored
 	}
 	if err != nil {
 		t.Fatalf("child: %v\n%s", err, stderr.Bytes())
 	}
-	return done || !kill, false
+	return done || !kill, false, restored
 }
 
 // upTo stores so many outputs and then stops the run, as a crash would.
@@ -224,7 +266,7 @@ func TestStoppedAndStartedAgainEachOutputOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			if err := errors.Join(EnsureSteps(t.Context(), nc, Limits{}), EnsureResults(t.Context(), nc, Limits{})); err != nil {
+			if err := errors.Join(EnsureSteps(t.Context(), nc, Limits{}), EnsureResults(t.Context(), nc, Limits{}), EnsureCheckpoints(t.Context(), nc, Limits{})); err != nil {
 				t.Fatal(err)
 			}
 			if round == 0 {
@@ -243,8 +285,13 @@ func TestStoppedAndStartedAgainEachOutputOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer log.Close()
-			out := &upTo{Results: results(nc), left: stopAt - len(readResults(t, nc)), stop: cancel}
-			if err := runCounter(ctx, log, out, e.Ownership(), nil); !errors.Is(err, context.Canceled) {
+			r := results(nc)
+			ck := stream.Checkpointing{
+				Store: checkpoints(t, nc, r), Work: -1, Spacing: -1,
+				OnFallback: func(err error) { t.Error(err) },
+			}
+			out := &upTo{Results: r, left: stopAt - len(readResults(t, nc)), stop: cancel}
+			if err := runCounter(ctx, log, out, e.Ownership(), ck, nil); !errors.Is(err, context.Canceled) {
 				t.Fatalf("Run gave %v", err)
 			}
 			if err := sameOutputs(readResults(t, nc), want[:stopAt]); err != nil {
@@ -276,7 +323,8 @@ func TestAStaleOwnerStopsAndHarmsNothing(t *testing.T) {
 			return
 		}
 		defer log.Close()
-		stale <- runCounter(t.Context(), log, NewResults(nc), nil, func([]stream.Output) {
+		r := NewResults(nc)
+		stale <- runCounter(t.Context(), log, r, nil, stream.Checkpointing{Store: checkpoints(t, nc, r), Work: -1, Spacing: -1}, func([]stream.Output) {
 			if first {
 				first = false
 				close(paused)
@@ -289,7 +337,8 @@ func TestAStaleOwnerStopsAndHarmsNothing(t *testing.T) {
 	defer cancel()
 	log := openLog(t, nc, LogOptions{})
 	release := false
-	err := runCounter(ctx, log, NewResults(nc), nil, func(outs []stream.Output) {
+	r := NewResults(nc)
+	err := runCounter(ctx, log, r, nil, stream.Checkpointing{Store: checkpoints(t, nc, r), Work: -1, Spacing: -1}, func(outs []stream.Output) {
 		if !release {
 			release = true
 			close(goOn) // it wakes when it owns nothing any more

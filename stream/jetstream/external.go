@@ -14,11 +14,13 @@ import (
 // ExternalOptions say what is used of a server of the user's.
 type ExternalOptions struct {
 	Stream         string // empty is StepsStream
+	Subject        string // what of it is read; empty is all
 	PublishSubject string // of steps that this process publishes; empty is StepsSubject
-	// Create makes ResultsStream, OwnersBucket and, where Stream is StepsStream,
+	// Create makes ResultsStream, CheckpointsStream, OwnersBucket and, where Stream is StepsStream,
 	// that when they do not exist, and adds to ResultsStream what it lacks. A
 	// stream of the user's is never made or changed.
-	Create bool
+	Create   bool
+	Replicas int // of what is made; 0 is 1
 }
 
 // External is what was found on a server of the user's.
@@ -41,6 +43,7 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	if err != nil {
 		return External{}, fmt.Errorf("open streams: %w", err)
 	}
+	opts.Replicas = max(opts.Replicas, 1)
 	steps, err := openSteps(ctx, js, opts)
 	if err != nil {
 		return External{}, fmt.Errorf("stream %s: %w", opts.Stream, denied(nc, missing(err)))
@@ -48,11 +51,17 @@ func OpenExternal(ctx context.Context, nc *nats.Conn, opts ExternalOptions) (Ext
 	if err := replayable(steps); err != nil {
 		return External{}, err
 	}
-	if err := openResults(ctx, js, opts.Create, steps.Replicas); err != nil {
-		return External{}, fmt.Errorf("stream %s: %w", ResultsStream, denied(nc, missing(err)))
+	if opts.Subject != "" && len(steps.Subjects) > 0 && !slices.ContainsFunc(steps.Subjects, func(s string) bool { return collide(s, opts.Subject) }) {
+		return External{}, fmt.Errorf("stream %s has the subjects %s, of which none can be %s; correct nats.subject", opts.Stream, strings.Join(steps.Subjects, ", "), opts.Subject)
+	}
+	for _, want := range []jetstream.StreamConfig{resultsConfig(Limits{}), checkpointsConfig(Limits{})} {
+		want.Replicas = opts.Replicas
+		if err := openOwn(ctx, js, want, opts.Create); err != nil {
+			return External{}, fmt.Errorf("stream %s: %w", want.Name, denied(nc, missing(err)))
+		}
 	}
 	if opts.Create {
-		if err := EnsureOwners(ctx, nc, steps.Replicas); err != nil {
+		if err := EnsureOwners(ctx, nc, opts.Replicas); err != nil {
 			return External{}, err
 		}
 	}
@@ -67,7 +76,9 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 		return jetstream.StreamConfig{}, fmt.Errorf("it does not exist; correct nats.stream, or make it: only %s is made on demand", StepsStream)
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) && opts.Create {
-		s, err = js.CreateStream(ctx, stepsConfig(opts.Stream, opts.PublishSubject, Limits{}))
+		want := stepsConfig(opts.Stream, opts.PublishSubject, Limits{})
+		want.Replicas = opts.Replicas
+		s, err = js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = js.Stream(ctx, opts.Stream) // another process was quicker
 		}
@@ -78,14 +89,13 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 	return s.CachedInfo().Config, nil
 }
 
-func openResults(ctx context.Context, js jetstream.JetStream, create bool, replicas int) error {
-	want := resultsConfig(Limits{})
-	want.Replicas = replicas
-	s, err := js.Stream(ctx, ResultsStream)
+// openOwn sees to it that a stream of ours is there and has what is wanted.
+func openOwn(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, create bool) error {
+	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && create {
 		s, err = js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = js.Stream(ctx, ResultsStream)
+			s, err = js.Stream(ctx, want.Name)
 		}
 	}
 	if err != nil {
@@ -143,4 +153,18 @@ func takes(subjects []string, s string) bool {
 		}
 		return len(have) == len(want)
 	})
+}
+
+// collide reports whether some subject is one of both, wildcards included.
+func collide(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := 0; i < len(x) && i < len(y); i++ {
+		if x[i] == ">" || y[i] == ">" {
+			return true
+		}
+		if x[i] != y[i] && x[i] != "*" && y[i] != "*" {
+			return false
+		}
+	}
+	return len(x) == len(y)
 }

@@ -64,6 +64,8 @@ func TestOpenExternal(t *testing.T) {
 	if e := try(ExternalOptions{Create: true}, ""); !e.TakesSteps {
 		t.Error("our own stream does not take steps")
 	}
+	try(ExternalOptions{Stream: "MINE", Subject: "my.steps"}, "")
+	try(ExternalOptions{Stream: "MINE", Subject: "my.steps.>"}, "stream MINE has the subjects my.*, of which none can be my.steps.>; correct nats.subject")
 	s, err := js.Stream(t.Context(), "MINE")
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +98,29 @@ func TestTakes(t *testing.T) {
 	} {
 		if takes([]string{"other", c.of}, c.s) != c.want {
 			t.Errorf("%s for %s: want %t", c.of, c.s, c.want)
+		}
+	}
+}
+
+func TestCollide(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a", "a", true},
+		{"a", "b", false},
+		{"a", "a.b", false},
+		{"a.*", "a.b", true},
+		{"a.*", "*.b", true},
+		{"a.*", "b.*", false},
+		{"a.>", "a.*.c", true},
+		{"a.>", "a", false},
+		{"a.>", "*", false},
+		{">", "a.b", true},
+		{"a.*", "a.b.>", false},
+	} {
+		if collide(c.a, c.b) != c.want || collide(c.b, c.a) != c.want {
+			t.Errorf("%s and %s: want %t", c.a, c.b, c.want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// embedded starts a server on a folder and a free port, with both streams.
+// embedded starts a server on a folder and a free port, with all streams.
 func embedded(t testing.TB, dir string) *Embedded {
 	t.Helper()
 	e, err := StartEmbedded(EmbeddedOptions{Dir: dir, Listen: "127.0.0.1:0"})
@@ -38,7 +38,7 @@ func embedded(t testing.TB, dir string) *Embedded {
 		}
 	})
 	nc := connect(t, e)
-	if err := errors.Join(EnsureSteps(t.Context(), nc, Limits{}), EnsureResults(t.Context(), nc, Limits{})); err != nil {
+	if err := errors.Join(EnsureSteps(t.Context(), nc, Limits{}), EnsureResults(t.Context(), nc, Limits{}), EnsureCheckpoints(t.Context(), nc, Limits{})); err != nil {
 		t.Fatal(err)
 	}
 	return e

@@ -24,7 +24,7 @@ const (
 	pullBytes    = 32 << 20
 	pullExpires  = 30 * time.Second
 	// heartbeat is how often the server says that there is nothing to say.
-	heartbeat = 5 * time.Second
+	heartbeat = 2 * time.Second
 
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second

@@ -19,6 +19,8 @@ import (
 const (
 	StepsStream   = "AGENT_STEPS"
 	ResultsStream = "AGENT_RESULTS"
+	// CheckpointsStream holds what restarts begin with.
+	CheckpointsStream = "AGENT_CHECKPOINTS"
 
 	// StepsSubject is for steps without a workflow; those with one go to
 	// StepsSubject.WORKFLOW.
@@ -28,7 +30,8 @@ const (
 	HeaderOrigin     = "misstep-origin"
 	HeaderTrajectory = "trajectory_id"
 
-	fencePrefix = "agent.fence."
+	fencePrefix      = "agent.fence."
+	checkpointPrefix = "agent.checkpoint."
 
 	maxName, maxSubject = 255, 1024 // bytes
 )
@@ -138,6 +141,12 @@ func workflowSubject(subject, workflow string) string {
 
 func fenceSubject(source string, partition int32) string {
 	return fencePrefix + SubjectToken(source) + "." + strconv.Itoa(int(partition))
+}
+
+// checkpointSubject is the subject of a part of a checkpoint; id and part may
+// be wildcards.
+func checkpointSubject(p place, id, part string) string {
+	return checkpointPrefix + SubjectToken(p.source) + "." + strconv.Itoa(int(p.partition)) + "." + id + "." + part
 }
 
 // CheckStream says what is wrong with the name of a stream.

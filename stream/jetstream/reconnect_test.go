@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,5 +158,34 @@ func TestAnAnswerThatDidNotComeIsNoReasonToWriteTwice(t *testing.T) {
 	}
 	if got := readResults(t, nc); len(got) != 3 {
 		t.Errorf("%d results are stored, want 3", len(got))
+	}
+}
+
+// TestAnAnswerThatIsCutOff: a request whose answer was on its way when the
+// connection broke fails at once.
+func TestAnAnswerThatIsCutOff(t *testing.T) {
+	s := natsServer(t, withJetStream)
+	nc, err := Connect(t.Context(), ConnectOptions{URLs: []string{s.ClientURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	silent, err := nc.SubscribeSync("silent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := answered(t.Context(), nc, patience)
+	defer stop()
+	done := make(chan error, 1)
+	go func() {
+		_, err := nc.RequestWithContext(ctx, "silent", nil)
+		done <- why(ctx, err)
+	}()
+	if _, err := silent.NextMsgWithContext(t.Context()); err != nil { // it is under way
+		t.Fatal(err)
+	}
+	s.Shutdown()
+	if err := <-done; !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "connection was lost while an answer was due") {
+		t.Errorf("got %v", err)
 	}
 }

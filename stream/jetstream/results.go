@@ -59,6 +59,7 @@ type fenceBody struct {
 	Owner     string `json:"owner"`            // of the last write
 	Term      int64  `json:"term"`             // how often the owner changed
 	Origin    string `json:"origin,omitempty"` // highest, absent when there is none
+	Head      []byte `json:"head,omitempty"`   // of the checkpoints, see Checkpoints
 }
 
 const fenceVersion = 1
@@ -133,6 +134,49 @@ func (r *Results) Last(ctx context.Context, source string, partition int32) (str
 		return stream.Origin{}, false, fmt.Errorf("fence %s: %w", fenceSubject(source, partition), err)
 	}
 	return o, true, nil
+}
+
+// head gives the head of the checkpoints that stands in a partition's fence.
+func (r *Results) head(ctx context.Context, p place) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, err := r.readFence(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return f.body.Head, nil
+}
+
+// swing writes another head into a partition's fence, if it is still this
+// owner's.
+func (r *Results) swing(ctx context.Context, p place, head []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.fences[p]
+	if f == nil {
+		var err error
+		if f, err = r.take(ctx, p); err != nil {
+			return err
+		}
+	}
+	if !r.nc.IsConnected() {
+		return ErrUnavailable // as in appendSome
+	}
+	next := f.body
+	next.Head = head
+	msg, err := fenceMsg(p, next, f.seq)
+	if err != nil {
+		return err
+	}
+	ack, err := r.request(ctx, msg)
+	if isWrongSequence(err) {
+		return r.refused(ctx, p, err)
+	}
+	if err != nil {
+		return fmt.Errorf("write fence %s: %w", msg.Subject, err)
+	}
+	r.fences[p] = &fence{seq: ack.Sequence, body: next}
+	return nil
 }
 
 // Append stores outs. Its errors are stream.ErrFenced, ErrUnavailable,

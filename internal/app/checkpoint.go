@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"misstep/detectors"
+	"misstep/internal/config"
+	"misstep/stream"
+)
+
+// checkpointing says how the engine keeps its state, and logs what becomes of
+// it.
+func checkpointing(log zerolog.Logger, c *config.Checkpoint, store stream.Checkpoints, ruleset string) stream.Checkpointing {
+	return stream.Checkpointing{
+		Store: store, Ruleset: ruleset, Work: c.Work, Every: c.Interval,
+		OnRestore: func(r stream.Restored) {
+			if r.ID == "" {
+				log.Info().Msg("no checkpoint yet; the log of steps is applied from its beginning")
+				return
+			}
+			ev := log.Info().Str("checkpoint", r.ID).Int64("offset", r.Offset).Int64("bytes", r.Bytes)
+			if r.Ruleset != ruleset {
+				ev = ev.Str("old", r.Ruleset).Str("new", ruleset)
+			}
+			ev.Msg("state restored; the log of steps is applied from there")
+		},
+		OnFallback: func(reason error) {
+			log.Warn().Err(reason).Msg("a checkpoint cannot be used; an earlier one is, or the log of steps")
+		},
+		OnTaken: func(t stream.Taken) {
+			if t.Err != nil {
+				log.Warn().Err(t.Err).Int64("offset", t.Offset).Msg("checkpoint failed; the one before stays current")
+				return
+			}
+			log.Debug().Str("checkpoint", t.ID).Int64("offset", t.Offset).Int64("bytes", t.Bytes).Int("parts", t.Parts).
+				Dur("took", t.Took).Dur("cost", t.Cost).Msg("checkpoint is current")
+		},
+	}
+}
+
+// inForce is the ruleset that the next term begins with.
+type inForce struct {
+	mu    sync.Mutex
+	rules *detectors.Ruleset
+}
+
+func (f *inForce) get() *detectors.Ruleset {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rules
+}
+
+func (f *inForce) set(r *detectors.Ruleset) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rules = r
+}
+
+// change puts rules in force from where the log of steps is applied now.
+func (a *app) change(ctx context.Context, rules *detectors.Ruleset) error {
+	before := a.rules.get()
+	a.rules.set(rules) // for a term that begins meanwhile
+	t := a.terms.get()
+	p := a.newProgram(rules, t.log.Source(), t.log.Partition())
+	if err := t.engine.Switch(ctx, p, rules.Hash()); err != nil {
+		if a.terms.get() == t {
+			a.rules.set(before)
+		}
+		return err
+	}
+	a.terms.replace(t, p)
+	return nil
+}

@@ -1,0 +1,489 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+)
+
+var errCrash = errors.New("crash")
+
+// process is one life of a process: after its crash it writes nothing more.
+type process struct {
+	mu   sync.Mutex
+	dead bool
+	step Step // to crash at, for the left-th time
+	left int
+}
+
+// at is for Checkpointing.At.
+func (p *process) at(s Step) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s == p.step {
+		p.left--
+		p.dead = p.dead || p.left == 0
+	}
+	return p.alive()
+}
+
+func (p *process) alive() error {
+	if p.dead {
+		return errCrash
+	}
+	return nil
+}
+
+func (p *process) crash() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+}
+
+// do does something unless the process is dead, in one piece.
+func (p *process) do(f func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.alive(); err != nil {
+		return err
+	}
+	return f()
+}
+
+// mortalResults and mortalStore are a process's way to the stores.
+type mortalResults struct {
+	*MemoryResults
+	p *process
+}
+
+func (m mortalResults) Append(ctx context.Context, outs []Output) error {
+	return m.p.do(func() error { return m.MemoryResults.Append(ctx, outs) })
+}
+
+type mortalStore struct {
+	*MemoryCheckpoints
+	p *process
+}
+
+func (m mortalStore) Swing(ctx context.Context, source string, part int32, head []byte) error {
+	return m.p.do(func() error { return m.MemoryCheckpoints.Swing(ctx, source, part, head) })
+}
+
+func (m mortalStore) Put(ctx context.Context, source string, part int32, id string, n int, data []byte) error {
+	return m.p.do(func() error { return m.MemoryCheckpoints.Put(ctx, source, part, id, n, data) })
+}
+
+func (m mortalStore) Delete(ctx context.Context, source string, part int32, id string) error {
+	return m.p.do(func() error { return m.MemoryCheckpoints.Delete(ctx, source, part, id) })
+}
+
+// machine is what outlives processes.
+type machine struct {
+	results *MemoryResults
+	store   *MemoryCheckpoints
+}
+
+func newMachine() *machine { return &machine{NewMemoryResults(), NewMemoryCheckpoints()} }
+
+// often has checkpoints taken whenever it is possible, in small parts.
+func often(c Checkpointing) Checkpointing {
+	c.Work, c.Spacing, c.PartBytes = -1, -1, 60
+	return c
+}
+
+// engine makes an engine for one life of a process.
+func (m *machine) engine(t testing.TB, p *process, log Log, opts Options[toyEvent]) *Engine[toyEvent] {
+	t.Helper()
+	opts.Log, opts.Results = log, mortalResults{m.results, p}
+	if opts.Program == nil {
+		opts.Program = toy{}
+	}
+	opts.Checkpoint.Store, opts.Checkpoint.At = mortalStore{m.store.Owner(), p}, p.at
+	opts.Checkpoint = often(opts.Checkpoint)
+	e, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.roundBytes, e.inlineBytes = 20, 50
+	return e
+}
+
+// whole checks that nothing is lost, wrong or there twice.
+func (m *machine) whole(t testing.TB, want []Output) {
+	t.Helper()
+	if err := sameOutputs(m.results.Outputs(), want); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCrashAtEveryStep(t *testing.T) {
+	recs := manyRecords(120)
+	want := model("toy", recs, EndIdle)
+	for _, shards := range []int{1, 2, 7} {
+		for step := StepRestore; step < numSteps; step++ {
+			crashes := 0
+			for left := 1; left < 8; left++ {
+				m := newMachine()
+				p := &process{step: step, left: left}
+				// The restart may crash at the same place.
+				for life := 0; life < 4; life++ {
+					end := EndIdle
+					if life == 0 {
+						end = EndOpen // so that there is a last checkpoint
+					}
+					err := m.engine(t, p, &recordsLog{recs: recs}, Options[toyEvent]{Shards: shards, BatchRecords: 9, End: end}).Run(t.Context())
+					if err != nil && !errors.Is(err, errCrash) {
+						t.Fatal(err)
+					}
+					if p.dead {
+						crashes++
+					}
+					p = &process{step: step, left: left}
+					if life == 2 {
+						p = &process{}
+					}
+				}
+				m.whole(t, want)
+			}
+			switch step {
+			case StepAdvance, StepAdvanced, StepSwitch: // have tests of their own
+			default:
+				if crashes == 0 {
+					t.Errorf("%d shards: never reached step %d", shards, step)
+				}
+			}
+		}
+	}
+}
+
+// stepLog gives one record at a time, and crashes the process when it asks for
+// the one after the last.
+type stepLog struct {
+	*recordsLog
+	p    *process
+	stop context.CancelCauseFunc
+}
+
+func (l *stepLog) Read(ctx context.Context, dst []Record) (int, error) {
+	n, err := l.recordsLog.Read(ctx, dst[:1])
+	if err == io.EOF {
+		l.p.crash()
+		l.stop(errCrash)
+		return 0, errCrash
+	}
+	return n, err
+}
+
+// TestCrashAtEveryRecord crashes after each record of a log; each life begins
+// with what the ones before have left.
+func TestCrashAtEveryRecord(t *testing.T) {
+	const n = 2000
+	recs := manyRecords(n)
+	want := model("toy", recs, EndIdle)
+	random := rand.New(rand.NewPCG(20261124, 0))
+	m := newMachine()
+	restored, replayed := 0, int64(0)
+	for i := 1; i <= n; i++ {
+		p := &process{}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		e := m.engine(t, p, &stepLog{&recordsLog{recs: recs[:i]}, p, cancel}, Options[toyEvent]{
+			Shards: []int{1, 2, 7}[random.IntN(3)],
+			Checkpoint: Checkpointing{
+				OnRestore: func(r Restored) {
+					if r.ID != "" {
+						restored++
+					}
+				},
+				OnFallback: func(err error) { t.Fatal(err) },
+			},
+		})
+		if err := e.Run(ctx); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		replayed += e.Stats().Records
+	}
+	e := m.engine(t, &process{}, &recordsLog{recs: recs}, Options[toyEvent]{Shards: 2, End: EndIdle})
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.whole(t, want)
+	if restored < n*9/10 {
+		t.Errorf("%d of %d lives began with a checkpoint", restored, n)
+	}
+	t.Logf("%d lives began with a checkpoint and applied %d records", restored, replayed)
+}
+
+// mutation is one change of a store.
+type mutation func(m *machine) error
+
+// recorder notes all changes of the stores, in order.
+type recorder struct {
+	mu   sync.Mutex
+	done []mutation
+	*machine
+}
+
+func (r *recorder) note(ctx context.Context, f mutation) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.done = append(r.done, f)
+	return f(r.machine)
+}
+
+type recordedResults struct {
+	*MemoryResults
+	r *recorder
+}
+
+func (r recordedResults) Append(ctx context.Context, outs []Output) error {
+	outs = slices.Clone(outs)
+	return r.r.note(ctx, func(m *machine) error { return m.results.Append(context.Background(), outs) })
+}
+
+type recordedStore struct {
+	*MemoryCheckpoints
+	r *recorder
+}
+
+func (r recordedStore) Swing(ctx context.Context, source string, part int32, head []byte) error {
+	return r.r.note(ctx, func(m *machine) error { return m.store.Swing(context.Background(), source, part, head) })
+}
+
+func (r recordedStore) Put(ctx context.Context, source string, part int32, id string, n int, data []byte) error {
+	data = slices.Clone(data)
+	return r.r.note(ctx, func(m *machine) error { return m.store.Put(context.Background(), source, part, id, n, data) })
+}
+
+func (r recordedStore) Delete(ctx context.Context, source string, part int32, id string) error {
+	return r.r.note(ctx, func(m *machine) error { return m.store.Delete(context.Background(), source, part, id) })
+}
+
+// waitLog gives no records before there is another checkpoint.
+type waitLog struct {
+	*recordsLog
+	taken chan struct{}
+}
+
+func (l *waitLog) Read(ctx context.Context, dst []Record) (int, error) {
+	<-l.taken
+	return l.recordsLog.Read(ctx, dst)
+}
+
+// TestCrashAfterEveryWrite restarts from each state that the stores were in
+// during one run: whatever a crash leaves is one of those.
+func TestCrashAfterEveryWrite(t *testing.T) {
+	recs := manyRecords(400)
+	want := model("toy", recs, EndIdle)
+	r := &recorder{machine: newMachine()}
+	taken := make(chan struct{}, len(recs))
+	e, err := New(Options[toyEvent]{
+		Program: toy{}, Log: &waitLog{&recordsLog{recs: recs}, taken}, Results: recordedResults{r.results, r}, Shards: 2, BatchRecords: 4,
+		Checkpoint: often(Checkpointing{
+			Store: recordedStore{r.store, r}, OnTaken: func(Taken) { taken <- struct{}{} },
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for n := range r.done {
+		m := newMachine()
+		for _, f := range r.done[:n] {
+			if err := f(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := m.engine(t, &process{}, &recordsLog{recs: recs}, Options[toyEvent]{
+			Shards: 1 + n%3, End: EndIdle, Checkpoint: Checkpointing{OnFallback: func(err error) { t.Fatalf("after write %d: %v", n, err) }},
+		})
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := sameOutputs(m.results.Outputs(), want); err != nil {
+			t.Fatalf("after write %d of %d: %v", n, len(r.done), err)
+		}
+	}
+	t.Logf("%d states", len(r.done))
+}
+
+// gate holds a log back after a record until it is opened.
+type gate struct {
+	*recordsLog
+	after  int64
+	opened chan struct{}
+	there  chan struct{} // closed when the record was given and applied
+	given  bool
+}
+
+func (g *gate) Read(ctx context.Context, dst []Record) (int, error) {
+	if g.given {
+		select {
+		case <-g.there:
+		default:
+			close(g.there)
+		}
+		select {
+		case <-g.opened:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	n, err := g.recordsLog.Read(ctx, dst[:1])
+	g.given = g.given || n > 0 && dst[0].Offset >= g.after
+	return n, err
+}
+
+// marked gives the outputs of two runs of the model: up to an offset those with
+// the first mark, from there on those with the second.
+func marked(outs []Output, offset int64, first, second string) []Output {
+	outs = slices.Clone(outs)
+	for i := range outs {
+		mark := first
+		if outs[i].Origin.Offset > offset {
+			mark = second
+		}
+		if outs[i].Topic != DeadLetter {
+			outs[i].Value = append(slices.Clone(outs[i].Value), mark...)
+		}
+	}
+	return outs
+}
+
+// stands gives what is to be published when the rules change while some is
+// published: of the records after the last one, what the new rules say.
+func stands(published, then []Output) []Output {
+	if len(published) == 0 {
+		return then
+	}
+	last := published[len(published)-1].Origin.Offset
+	return append(published, slices.DeleteFunc(then, func(o Output) bool { return o.Origin.Offset <= last })...)
+}
+
+// ruleset gives the one of the current checkpoint, empty when there is none.
+func (m *machine) ruleset(t testing.TB) string {
+	t.Helper()
+	b, err := m.store.Head(t.Context(), "toy", 3)
+	if err != nil || b == nil {
+		return ""
+	}
+	var h head
+	if err := unseal(b, &h); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = m.store.Get(t.Context(), "toy", 3, h.Current, ManifestPart); err != nil {
+		t.Fatal(err)
+	}
+	var man manifest
+	if err := unseal(b, &man); err != nil {
+		t.Fatal(err)
+	}
+	return string(man.Ruleset)
+}
+
+func TestSwitch(t *testing.T) {
+	recs := manyRecords(100)
+	base := model("toy", recs, EndIdle)
+	random := rand.New(rand.NewPCG(7, 0))
+	for _, shards := range []int{1, 2, 7} {
+		for step := StepRestore; step < numSteps; step++ {
+			for left := 1; left <= 3; left++ {
+				at := random.IntN(len(recs)-2) + 1
+				offset := recs[at].Offset
+				m, p := newMachine(), &process{}
+				g := &gate{recordsLog: &recordsLog{recs: recs}, after: offset, opened: make(chan struct{}), there: make(chan struct{})}
+				e := m.engine(t, p, g, Options[toyEvent]{Program: toy{" one"}, Shards: shards, Checkpoint: Checkpointing{Ruleset: "one"}})
+				done := make(chan error, 1)
+				go func() { done <- e.Run(t.Context()) }()
+				<-g.there
+				p.mu.Lock()
+				p.step, p.left = step, left
+				p.mu.Unlock()
+				switched := e.Switch(t.Context(), toy{" two"}, "two")
+				close(g.opened)
+				err := <-done
+				if err != nil && !errors.Is(err, errCrash) || err == nil && switched != nil {
+					t.Fatalf("Run gave %v, Switch %v", err, switched)
+				}
+				want := marked(base, offset, " one", " two")
+				if m.ruleset(t) != "two" {
+					// The restart makes the change, at the last checkpoint: what is
+					// published stands.
+					want = stands(m.results.Outputs(), marked(base, -1, "", " two"))
+				}
+				// Started again under the new rules, twice.
+				for range 2 {
+					e = m.engine(t, &process{}, &recordsLog{recs: recs}, Options[toyEvent]{
+						Program: toy{" two"}, Shards: 2, End: EndIdle, Checkpoint: Checkpointing{Ruleset: "two"},
+					})
+					if err := e.Run(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := sameOutputs(m.results.Outputs(), want); err != nil {
+					t.Fatalf("%d shards, crash at step %d, switch after %d (%v): %v", shards, step, offset, switched, err)
+				}
+			}
+		}
+	}
+}
+
+// TestOtherRulesetAfterRestart: what is published stands, and nothing is put
+// beside it, wherever the run under the old rules ended.
+func TestOtherRulesetAfterRestart(t *testing.T) {
+	recs := manyRecords(60)
+	base := model("toy", recs, EndIdle)
+	for published := range len(model("toy", recs, EndOpen)) {
+		m, p := newMachine(), &process{}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		e := m.engine(t, p, &recordsLog{recs: recs}, Options[toyEvent]{
+			Program: toy{" one"}, Shards: 2, BatchRecords: 5, Checkpoint: Checkpointing{Ruleset: "one"},
+		})
+		e.flush.results = &limitedResults{mortalResults{m.results, p}, published, func() { cancel(errCrash) }}
+		if err := e.Run(ctx); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		cancel(nil)
+		want := stands(m.results.Outputs(), marked(base, -1, "", " two"))
+		// Under the new rules it crashes as well, early and late.
+		for _, step := range []Step{StepBegin, StepSwing, StepManifest, 0} {
+			e := m.engine(t, &process{step: step, left: 2}, &recordsLog{recs: recs}, Options[toyEvent]{
+				Program: toy{" two"}, Shards: 2, BatchRecords: 5, End: EndIdle, Checkpoint: Checkpointing{Ruleset: "two"},
+			})
+			if err := e.Run(t.Context()); err != nil && !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+		}
+		if err := sameOutputs(m.results.Outputs(), want); err != nil {
+			t.Fatalf("%d outputs were published: %v", published, err)
+		}
+	}
+}
+
+// limitedResults take so many outputs, and then the process ends.
+type limitedResults struct {
+	mortalResults
+	left int
+	stop func()
+}
+
+func (l *limitedResults) Append(ctx context.Context, outs []Output) error {
+	outs = outs[:min(len(outs), l.left)]
+	if err := l.mortalResults.Append(ctx, outs); err != nil {
+		return err
+	}
+	if l.left -= len(outs); l.left == 0 {
+		l.p.crash()
+		l.stop()
+		return errCrash
+	}
+	return nil
+}
