@@ -196,7 +196,7 @@ func TestOwnerAgain(t *testing.T) {
 	stored()
 	d.exactly(2)
 	d.until("the sum", func() bool {
-		return d.shows(`misstep_steps_total{kind="task_start"} 4`) && d.shows(`misstep_suppressed_outputs_total 1`) && d.metric("misstep_outputs_total 2")
+		return d.shows(`misstep_steps_total{kind="task_start"} 4`) && d.shows(`misstep_suppressed_outputs_total 1`) && d.shows("misstep_outputs_total 2")
 	})
 }
 
