@@ -203,6 +203,27 @@ func TestIdleClockCrash(t *testing.T) {
 	}
 }
 
+// TestIdleClockReplayed: a restart that applies everything again makes each
+// advance again in its place, whatever is read together.
+func TestIdleClockReplayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, log := newMachine(), NewMemoryLog("toy", 3)
+		m.seldom = true
+		n := 0
+		for i := range idleLog {
+			r := m.idleRun(t, &process{}, log, Options[toyEvent]{Shards: 1 + i%3})
+			n = feed(log, n, i)
+			time.Sleep(5 * DefaultTick)
+			synctest.Wait()
+			if s := r.e.Stats(); s.Records != int64(n) {
+				t.Errorf("life %d applied %d of %d records", i, s.Records, n)
+			}
+			r.end(t)
+		}
+		m.whole(t, idleWant())
+	})
+}
+
 // TestIdleClockAfterFallback: the advances since the checkpoint before the
 // current one are kept, for when the current one is damaged.
 func TestIdleClockAfterFallback(t *testing.T) {

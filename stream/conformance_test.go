@@ -195,3 +195,43 @@ func TestFolderCheckpoints(t *testing.T) {
 		}
 	})
 }
+
+// TestGoldenCheckpoint: a checkpoint that was saved to files is gone on with.
+func TestGoldenCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	run := func(store stream.Checkpoints, records int) (outs []stream.Output, taken stream.Taken, restored stream.Restored) {
+		log := stream.NewMemoryLog("golden", 1)
+		for i := range records {
+			log.Append(int64(i), fmt.Appendf(nil, "k%d", i%7))
+		}
+		log.End()
+		e, err := stream.New(stream.Options[string]{
+			Program: logtest.Counting{}, Log: log.Open(0), Results: stream.NewMemoryResults(), Shards: 3,
+			Tap: func(o []stream.Output) { outs = append(outs, o...) },
+			Checkpoint: stream.Checkpointing{
+				Store: store, PartBytes: 20,
+				OnRestore:  func(r stream.Restored) { restored = r },
+				OnFallback: func(err error) { t.Error(err) },
+				OnTaken:    func(c stream.Taken) { taken = c },
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return outs, taken, restored
+	}
+	store := stream.NewMemoryCheckpoints()
+	first, taken, _ := run(store, 50)
+	logtest.SaveCheckpoint(t, dir, store, "golden", 1, taken.ID)
+	rest, _, restored := run(logtest.LoadCheckpoint(t, dir, "golden", 1), 80)
+	if restored.Offset != 49 || taken.Parts < 3 {
+		t.Fatalf("saved %+v, restored %+v", taken, restored)
+	}
+	want, _, _ := run(nil, 80)
+	if len(first)+len(rest) != len(want) || string(rest[len(rest)-1].Value) != string(want[len(want)-1].Value) {
+		t.Errorf("%d and %d outputs, want %d", len(first), len(rest), len(want))
+	}
+}

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
+
+	"pgregory.net/rapid"
 )
 
 var errCrash = errors.New("crash")
@@ -85,9 +88,12 @@ func (m mortalStore) Delete(ctx context.Context, source string, part int32, id s
 type machine struct {
 	results *MemoryResults
 	store   *MemoryCheckpoints
+	seldom  bool // a checkpoint is taken at the first start only, and at the log's end
 }
 
-func newMachine() *machine { return &machine{NewMemoryResults(), NewMemoryCheckpoints()} }
+func newMachine() *machine {
+	return &machine{results: NewMemoryResults(), store: NewMemoryCheckpoints()}
+}
 
 // often has checkpoints taken whenever it is possible, in small parts.
 func often(c Checkpointing) Checkpointing {
@@ -104,6 +110,9 @@ func (m *machine) engine(t testing.TB, p *process, log Log, opts Options[toyEven
 	}
 	opts.Checkpoint.Store, opts.Checkpoint.At = mortalStore{m.store.Owner(), p}, p.at
 	opts.Checkpoint = often(opts.Checkpoint)
+	if m.seldom {
+		opts.Checkpoint.Work, opts.Checkpoint.Every = time.Hour, time.Hour
+	}
 	e, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -486,4 +495,39 @@ func (l *limitedResults) Append(ctx context.Context, outs []Output) error {
 		return errCrash
 	}
 	return nil
+}
+
+// TestRestartAnywhereAndGoOn cuts a log of any kind anywhere, and goes on with
+// other shards, batches and parts.
+func TestRestartAnywhereAndGoOn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		recs := genRecords.Draw(rt, "log")
+		want := model("toy", recs, EndIdle)
+		m := newMachine()
+		for from := 0; ; {
+			to := rapid.IntRange(from, len(recs)).Draw(rt, "cut")
+			end := EndOpen
+			if to == len(recs) {
+				end = EndIdle
+			}
+			// The log begins at or before the place where the state is.
+			begin := rapid.IntRange(0, from).Draw(rt, "begin")
+			e := m.engine(t, &process{}, &recordsLog{recs: recs[begin:to]}, Options[toyEvent]{
+				Shards:       rapid.SampledFrom([]int{1, 2, 7, 16}).Draw(rt, "shards"),
+				BatchRecords: rapid.SampledFrom([]int{1, 5, 1000}).Draw(rt, "batch"), End: end,
+				Checkpoint: Checkpointing{OnFallback: func(err error) { rt.Fatal(err) }},
+			})
+			e.opts.Checkpoint.PartBytes = rapid.IntRange(1, 2000).Draw(rt, "part")
+			if err := e.Run(t.Context()); err != nil {
+				rt.Fatal(err)
+			}
+			if to == len(recs) {
+				break
+			}
+			from = to
+		}
+		if err := sameOutputs(m.results.Outputs(), want); err != nil {
+			rt.Fatal(err)
+		}
+	})
 }

@@ -142,3 +142,45 @@ func TestFormatsThatAreNotKnown(t *testing.T) {
 		t.Errorf("unseal gave %+v, %v", m, err)
 	}
 }
+
+// namedLog is a log that may be made anew.
+type namedLog struct {
+	*recordsLog
+	name string
+}
+
+func (l namedLog) Identity() string { return l.name }
+
+// TestAnotherLogOfTheName: a log that was made anew under its name is not gone
+// on with as if it were the one before, unless nothing of that is published.
+func TestAnotherLogOfTheName(t *testing.T) {
+	recs := manyRecords(40)
+	m := newMachine()
+	run := func(name string) (told []string, err error) {
+		e := m.engine(t, &process{}, namedLog{&recordsLog{recs: recs}, name}, Options[toyEvent]{
+			Shards: 2, Checkpoint: Checkpointing{OnFallback: func(err error) { told = append(told, err.Error()) }},
+		})
+		err = e.Run(t.Context())
+		return told, err
+	}
+	for range 2 {
+		if told, err := run("one"); err != nil || len(told) > 0 {
+			t.Fatal(err, told)
+		}
+	}
+	want := m.results.Outputs()
+	if _, err := run("two"); !errors.Is(err, ErrOtherLog) {
+		t.Errorf("Run gave %v", err)
+	}
+	if _, err := run(""); err != nil { // it does not say
+		t.Error(err)
+	}
+	m.whole(t, want)
+	// The results are removed, and with JetStream what is current.
+	m.results = NewMemoryResults()
+	delete(m.store.store.heads, partition{"toy", 3})
+	if told, err := run("two"); err != nil || len(told) == 0 || !strings.Contains(told[0], "is of the log one, this one is two") {
+		t.Errorf("Run gave %v, and fell back for %q", err, told)
+	}
+	m.whole(t, want)
+}

@@ -89,10 +89,6 @@ func (e *Engine[E]) restoreState(ctx context.Context) (fresh bool, err error) {
 		h.Current, h.Previous, h.At, h.From = "", "", advance{Offset: -1, Clock: NoTime}, advance{Offset: -1, Clock: NoTime}
 		fresh = true
 	} else {
-		if id := e.identity(); len(m.Log) > 0 && len(id) > 0 && !bytes.Equal(m.Log, id) {
-			return false, fmt.Errorf("%w: it is %s, the checkpoint %s at offset %d is of %s; results of it are published, so remove those and the checkpoints to begin anew with this log",
-				ErrOtherLog, id, m.ID, m.at().Offset, m.Log)
-		}
 		h.Current, h.Previous, h.At, h.From = m.ID, "", m.at(), m.at()
 		e.adopt(m)
 		fresh = e.ck.ruleset != string(m.Ruleset)
@@ -191,6 +187,8 @@ func (e *Engine[E]) choose(ctx context.Context, h head, hasHead bool) (*manifest
 		switch {
 		case err == nil:
 			all = append(all, m)
+		case errors.Is(err, ErrOtherLog): // and not current here
+			e.fellBack(err)
 		case !errors.Is(err, ErrDamaged):
 			return nil, 0, err
 		}
@@ -226,7 +224,14 @@ func (e *Engine[E]) loadManifest(ctx context.Context, id string) (*manifest, err
 	if err := unseal(b, m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	return m, m.check(id, e.source, e.part)
+	if err := m.check(id, e.source, e.part); err != nil {
+		return nil, err
+	}
+	if log := e.identity(); len(m.Log) > 0 && len(log) > 0 && !bytes.Equal(m.Log, log) {
+		return nil, fmt.Errorf("checkpoint %s at offset %d is of the log %s, this one is %s; remove its results and checkpoints to begin anew with this one: %w",
+			id, m.at().Offset, m.Log, log, ErrOtherLog)
+	}
+	return m, nil
 }
 
 func (e *Engine[E]) get(ctx context.Context, id string, part int) (b []byte, err error) {

@@ -23,7 +23,7 @@ type Stats struct {
 	CheckpointBytes  int64         // of the current one
 	CheckpointOffset int64         // that the current one holds, -1 when there is none
 	CheckpointTook   time.Duration // from the freeze until the current one was so
-	CheckpointTime   time.Time     // when the current one was frozen; zero when none was since the start
+	CheckpointTime   int64         // Unix nanoseconds when the current one was frozen, 0 when none was since the start
 	CheckpointCost   time.Duration // spent on encoding, summed over all
 	Fallbacks        int64         // checkpoints that should have been restored and were not
 	Advances         int64         // of the log clock without a record
@@ -48,10 +48,6 @@ func (c *counters) advance(records int, offset, clock int64) {
 // Stats may be called at any time, by any goroutine.
 func (e *Engine[E]) Stats() Stats {
 	c := &e.counters
-	var frozen time.Time
-	if ns := c.checkpointTime.Load(); ns != 0 {
-		frozen = time.Unix(0, ns)
-	}
 	return Stats{
 		Records:     c.records.Load(),
 		Skipped:     c.skipped.Load(),
@@ -69,7 +65,7 @@ func (e *Engine[E]) Stats() Stats {
 		CheckpointBytes:  c.checkpointBytes.Load(),
 		CheckpointOffset: c.checkpointOffset.Load(),
 		CheckpointTook:   time.Duration(c.checkpointTook.Load()),
-		CheckpointTime:   frozen,
+		CheckpointTime:   c.checkpointTime.Load(),
 		CheckpointCost:   time.Duration(c.checkpointCost.Load()),
 		Fallbacks:        c.fallbacks.Load(),
 		Advances:         c.idleAdvances.Load(),

@@ -18,6 +18,7 @@ type checkpointer struct {
 	recent time.Duration // of it, since lately was asked
 	cost   time.Duration // of the last encoding
 	since  time.Time     // of the last freeze
+	hold   time.Time     // after a failure: when to try again
 	now    *snapshot     // nil: none is under way
 }
 
@@ -106,7 +107,7 @@ func (e *Engine[E]) step(s Step) error {
 // due says whether a checkpoint is to be taken now.
 func (e *Engine[E]) due() bool {
 	c, o := &e.ck, &e.opts.Checkpoint
-	if o.Store == nil || !c.dirty || c.now != nil {
+	if o.Store == nil || !c.dirty || c.now != nil || time.Now().Before(c.hold) {
 		return false
 	}
 	if int(e.counters.advances.Load()) >= maxAdvances {
@@ -154,10 +155,22 @@ func (e *Engine[E]) settle() {
 	if s.left > 0 {
 		e.thaw()
 	}
-	if s.err != nil {
-		e.ck.dirty = true
-	}
+	e.forget(s)
+}
+
+// failedWait is how long the store is left alone after it failed.
+const failedWait = time.Second
+
+// forget ends the turn of a checkpoint that is done.
+func (e *Engine[E]) forget(s *snapshot) {
 	e.ck.now = nil
+	if s.err == nil {
+		return
+	}
+	e.ck.dirty = true
+	if !errors.Is(s.err, errGivenUp) {
+		e.ck.hold = time.Now().Add(failedWait)
+	}
 }
 
 func (e *Engine[E]) thaw() {
@@ -182,10 +195,7 @@ func (e *Engine[E]) abandon(reason error) {
 		e.thaw()
 	}
 	<-s.done
-	if s.err != nil {
-		e.ck.dirty = true
-	}
-	e.ck.now = nil
+	e.forget(s)
 }
 
 // freeze begins a checkpoint of the state as it is now, with all outputs handed

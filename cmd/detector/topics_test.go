@@ -50,6 +50,11 @@ func printed(t *testing.T, js jetstream.JetStream, text string) {
 				c.AllowMsgTTL = true
 			case "--allow-batch":
 				c.AllowAtomicPublish = true
+			case "--discard":
+				if value != "new" {
+					t.Fatalf("unexpected %s", w)
+				}
+				c.Discard = jetstream.DiscardNew
 			case "--history", "--storage", "--retention", "--defaults":
 				if value != "" && value != "1" && value != "file" && value != "limits" {
 					t.Fatalf("unexpected %s", w)
@@ -177,6 +182,7 @@ func TestMissing(t *testing.T) {
 	}{
 		{"steps", "", "", "", "detector: stream AGENT_STEPS: nats: API error: code=404 err_code=10059 description=stream not found; `detector topics --for nats` prints the commands that make it"},
 		{"results", "", "", "# The results", "detector: stream AGENT_RESULTS: nats: API error: code=404 err_code=10059"},
+		{"checkpoints", "", "", "# The state", "detector: stream AGENT_CHECKPOINTS: nats: API error: code=404 err_code=10059"},
 		{"bucket", "", "", "# Which process", "detector: bucket AGENT_OWNERS: nats: bucket not found; `detector topics --for nats`"},
 		{"stream of the user's", "", "stream: MINE", "# Rights", "detector: stream MINE: it does not exist; correct nats.stream"},
 		{"right", without("$JS.API.STREAM.INFO.AGENT_RESULTS"), "user: d, password_file: " + password, "# Rights", `Permissions Violation for Publish to "$JS.API.STREAM.INFO.AGENT_RESULTS"`},

@@ -81,12 +81,7 @@ func newEngineMetrics(ruleset func() string) *engineMetrics {
 	add(prometheus.GaugeValue, "checkpoint_position", "Offset of the last record that the current checkpoint holds, -1 when there is none.",
 		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointOffset) })
 	add(prometheus.GaugeValue, "checkpoint_timestamp_seconds", "When the state of the last checkpoint was frozen, in seconds since 1970; 0 when none was since the start.",
-		func(s *stream.Stats, _ *detectors.Counts) float64 {
-			if s.CheckpointTime.IsZero() {
-				return 0
-			}
-			return float64(s.CheckpointTime.UnixMilli()) / 1000
-		})
+		func(s *stream.Stats, _ *detectors.Counts) float64 { return float64(s.CheckpointTime/1e6) / 1000 })
 	program("duplicates_total", "Step events dropped because their id was seen in the trajectory.", func(c *detectors.Counts) uint64 { return c.Duplicates })
 	program("orphans_total", "Tool results without a call.", func(c *detectors.Counts) uint64 { return c.Orphans })
 	program("late_total", "Outcomes and feedback that came when no task was left for them.", func(c *detectors.Counts) uint64 { return c.Late })

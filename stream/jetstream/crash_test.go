@@ -301,6 +301,17 @@ func TestStoppedAndStartedAgainEachOutputOnce(t *testing.T) {
 	}
 }
 
+// few takes a few outputs at a time.
+type few struct{ *Results }
+
+func (f few) Append(ctx context.Context, outs []stream.Output) error {
+	n := min(len(outs), 10)
+	if err := f.Results.Append(ctx, outs[:n]); err != nil || n == len(outs) {
+		return err
+	}
+	return errors.New("the rest another time")
+}
+
 func TestAStaleOwnerStopsAndHarmsNothing(t *testing.T) {
 	const n = 1500
 	e := embedded(t, t.TempDir())
@@ -324,7 +335,7 @@ func TestAStaleOwnerStopsAndHarmsNothing(t *testing.T) {
 		}
 		defer log.Close()
 		r := NewResults(nc)
-		stale <- runCounter(t.Context(), log, r, nil, stream.Checkpointing{Store: checkpoints(t, nc, r), Work: -1, Spacing: -1}, func([]stream.Output) {
+		stale <- runCounter(t.Context(), log, few{r}, nil, stream.Checkpointing{Store: checkpoints(t, nc, r), Work: -1, Spacing: -1}, func([]stream.Output) {
 			if first {
 				first = false
 				close(paused)

@@ -42,6 +42,7 @@ const (
 	apiStreamInfo   = "$JS.API.STREAM.INFO."
 	apiStreamCreate = "$JS.API.STREAM.CREATE."
 	apiStreamUpdate = "$JS.API.STREAM.UPDATE."
+	apiPurge        = "$JS.API.STREAM.PURGE."
 	apiMessageGet   = "$JS.API.STREAM.MSG.GET."
 	apiDirectGet    = "$JS.API.DIRECT.GET."
 	apiCreate       = "$JS.API.CONSUMER.CREATE."

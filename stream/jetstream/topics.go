@@ -48,6 +48,9 @@ func Roles(o TopicsOptions) []Role {
 				apiInfo, info(o.Stream), info(ResultsStream), info(ownersStream),
 				apiCreate + o.Stream + ".>", apiNext + o.Stream + ".>",
 				apiMessageGet + ResultsStream,
+				apiMessageGet + o.Stream, apiDirectGet + o.Stream + ".>", // for the time of day
+				info(CheckpointsStream), apiMessageGet + CheckpointsStream,
+				apiPurge + CheckpointsStream, checkpointPrefix + ">",
 				apiCreate + ownersStream + ".>", apiDelete + ownersStream + ".>", apiDirectGet + ownersStream + ".>",
 				flowControl + ownersStream + ".>", ownersPrefix + ">",
 			}, resultSubjects[:]...),
@@ -60,7 +63,7 @@ func Roles(o TopicsOptions) []Role {
 		},
 		{
 			Name: "create", Doc: "makes what is missing; needed only with nats.create: true",
-			Publish:   []string{apiStreamCreate + "*", apiStreamUpdate + ResultsStream},
+			Publish:   []string{apiStreamCreate + "*", apiStreamUpdate + ResultsStream, apiStreamUpdate + CheckpointsStream},
 			Subscribe: inbox,
 		},
 		{
@@ -96,6 +99,8 @@ func WriteTopics(w io.Writer, o TopicsOptions) error {
 	}
 	p("\n# The results: each flush is one atomic batch, which ends with a fence that rolls up and never expires.")
 	p("%s", streamCommand(resultsConfig(Limits{}), o.Replicas))
+	p("\n# The state, for restarts: checkpoints, of which two are kept. Without a limit of age.")
+	p("%s", streamCommand(checkpointsConfig(Limits{}), o.Replicas))
 	kv := ownersConfig(o.Replicas)
 	p("\n# Which process owns the log of steps. Without a TTL: others judge by what they see.")
 	p("nats kv add %s \\\n  --description=%s \\\n  --history=%d --storage=file --replicas=%d", kv.Bucket, shellQuote(kv.Description), kv.History, kv.Replicas)
@@ -123,6 +128,9 @@ func streamCommand(c jetstream.StreamConfig, replicas int) string {
 		if f.on {
 			b.WriteString(" --" + f.name)
 		}
+	}
+	if c.Discard == jetstream.DiscardNew {
+		b.WriteString(" --discard=new")
 	}
 	b.WriteString(" --defaults")
 	return b.String()
