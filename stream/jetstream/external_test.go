@@ -217,6 +217,46 @@ func TestALogThatIsOvertaken(t *testing.T) {
 	}
 }
 
+// TestAReaderThatIsSlow is overtaken by retention while its consumer goes on.
+func TestAReaderThatIsSlow(t *testing.T) {
+	const n = 20_000
+	for _, subject := range []string{"", "my.a"} {
+		nc, js := external(t)
+		create(t, js, jetstream.StreamConfig{Name: "MINE", Subjects: []string{"my.a"}, MaxMsgs: 100, Storage: jetstream.MemoryStorage})
+		gone, gaps, read := int64(0), 0, 0
+		l := openLog(t, nc, LogOptions{Stream: "MINE", Subject: subject, OnGap: func(from, to int64) { gone += to - from + 1; gaps++ }})
+		p, err := NewPublisher(nc, PublisherOptions{Stream: "MINE", Subject: "my.a", Timeout: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs := make([]StepMessage, n)
+		dst := make([]stream.Record, 64)
+		last := int64(0)
+		take := func() {
+			m, err := l.Read(t.Context(), dst)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += m
+			last = dst[m-1].Offset
+		}
+		if err := p.Publish(t.Context(), msgs[:1]); err != nil {
+			t.Fatal(err)
+		}
+		take() // so that it has its consumer
+		if err := p.Publish(t.Context(), msgs[1:]); err != nil {
+			t.Fatal(err)
+		}
+		for last < n {
+			take()
+		}
+		// With a subject it is looked for now and then.
+		if sum := int64(read) + gone; gone == 0 || gaps == 0 || sum > n || subject == "" && sum < n {
+			t.Errorf("subject %q: read %d, %d gone in %d gaps, want %d in all", subject, read, gone, gaps, n)
+		}
+	}
+}
+
 // TestAStreamMadeAnew is not taken for the one before, however long it is.
 func TestAStreamMadeAnew(t *testing.T) {
 	nc, js := external(t)
