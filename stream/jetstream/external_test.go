@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -182,6 +183,28 @@ func TestALogOfAnyStream(t *testing.T) {
 	}
 }
 
+// TestAGapWithoutMessages: what is gone is told, though no message of the
+// subject comes after it.
+func TestAGapWithoutMessages(t *testing.T) {
+	nc, js := external(t)
+	create(t, js, jetstream.StreamConfig{Name: "MINE", Subjects: []string{"my.>"}, MaxMsgs: 2})
+	for range 5 {
+		if _, err := js.Publish(t.Context(), "my.a", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	gap := ""
+	l := openLog(t, nc, LogOptions{Stream: "MINE", Subject: "my.b", OnGap: func(from, to int64) {
+		gap = fmt.Sprintf("%d-%d", from, to)
+		cancel()
+	}})
+	if _, err := l.Read(ctx, make([]stream.Record, 1)); !errors.Is(err, context.Canceled) || gap != "1-3" {
+		t.Errorf("got %v, gap %s", err, gap)
+	}
+}
+
 // TestALogThatIsOvertaken: retention takes what a slow reader has not read,
 // and the reader says so, also with a subject.
 func TestALogThatIsOvertaken(t *testing.T) {
@@ -219,7 +242,7 @@ func TestALogThatIsOvertaken(t *testing.T) {
 
 // TestAReaderThatIsSlow is overtaken by retention while its consumer goes on.
 func TestAReaderThatIsSlow(t *testing.T) {
-	const n = 20_000
+	const n = 10_000
 	for _, subject := range []string{"", "my.a"} {
 		nc, js := external(t)
 		create(t, js, jetstream.StreamConfig{Name: "MINE", Subjects: []string{"my.a"}, MaxMsgs: 100, Storage: jetstream.MemoryStorage})
