@@ -1,15 +1,18 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"misstep/stream"
 )
@@ -32,7 +35,7 @@ func external(t testing.TB) (*nats.Conn, jetstream.JetStream) {
 
 func create(t testing.TB, js jetstream.JetStream, c jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()
-	s, err := js.CreateStream(t.Context(), c)
+	s, err := createStream(t.Context(), js, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,5 +334,23 @@ func TestPublishGap(t *testing.T) {
 	m, err := s.GetMsg(t.Context(), 1)
 	if want := `{"v":1,"time":"2026-03-02T09:00:00Z","source":"S","partition":0,"from":1,"to":9}`; err != nil || string(m.Data) != want || m.Subject != "agent.gaps" {
 		t.Errorf("got %v, %v; want %s", m, err, want)
+	}
+	schema, err := jsonschema.NewCompiler().Compile("../../fixtures/schema/gap.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(m.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(v); err != nil {
+		t.Error(err)
+	}
+	for name := range v.(map[string]any) {
+		less := maps.Clone(v.(map[string]any))
+		delete(less, name)
+		if schema.Validate(less) == nil {
+			t.Errorf("the schema takes an event without %s", name)
+		}
 	}
 }
