@@ -104,8 +104,9 @@ type storm struct {
 	random      *rand.Rand
 	dir, conf   string
 	detectors   []*exec.Cmd
-	asleep      map[int]time.Time // until when
-	open        []string          // trajectories that have begun
+	logs        map[*exec.Cmd]string // their files
+	asleep      map[int]time.Time    // until when
+	open        []string             // trajectories that have begun
 	begun       int
 	done        int // that have their failure to come
 	counts      map[string]int
@@ -119,13 +120,26 @@ func (s *storm) spawn() *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	defer f.Close()
+	if s.logs == nil {
+		s.logs = map[*exec.Cmd]string{}
+	}
 	c := exec.Command(os.Args[0], "run", "-c", s.conf)
 	c.Env = append(os.Environ(), childKind+"=detector")
 	c.Stderr = f
 	if err := c.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.logs[c] = f.Name()
 	return c
+}
+
+// logOf gives what a detector logged.
+func (s *storm) logOf(c *exec.Cmd) string {
+	b, err := os.ReadFile(s.logs[c])
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // produce begins or finishes a few trajectories.
@@ -170,7 +184,7 @@ func (s *storm) strike() {
 		if _, ok := s.asleep[i]; !ok {
 			_ = c.Process.Signal(syscall.SIGTERM)
 			if err := c.Wait(); err != nil && !strings.Contains(err.Error(), "signal") {
-				s.t.Errorf("a detector that was stopped gave %v", err)
+				s.t.Errorf("a detector that was stopped gave %v:\n%s", err, s.logOf(c))
 			}
 			s.detectors[i] = s.spawn()
 		}

@@ -79,7 +79,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	a := &app{opts: o, rules: rules, broker: broker, registry: prometheus.NewRegistry()}
 	if err := a.build(ctx); err != nil {
-		return errors.Join(err, ln.Close())
+		if err = errors.Join(err, ln.Close()); ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
 	}
 	defer a.closeSinks(stopCtx)
 	return a.run(ctx, stopCtx, ln)
