@@ -19,7 +19,7 @@ const (
 	// DefaultMinFree is how many bytes of disk the embedded server keeps free.
 	DefaultMinFree = 256 << 20
 
-	lookEvery   = 50 * time.Millisecond
+	spaceEvery   = 50 * time.Millisecond
 	firstRevive = time.Second
 	lastRevive  = 30 * time.Second
 )
@@ -73,7 +73,7 @@ func newGuard(opts EmbeddedOptions, server *Embedded) *guard {
 
 func (g *guard) run() {
 	defer close(g.stopped)
-	t := time.NewTicker(lookEvery)
+	t := time.NewTicker(spaceEvery)
 	defer t.Stop()
 	for {
 		g.look(time.Now())
