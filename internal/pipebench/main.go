@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 			half = d / 2
 		}
 	}
-	if s.load == 0 {
+	if s.load <= 0 {
 		return nil
 	}
 	delays, err := latency(ctx, lines, int(half), s.load)
