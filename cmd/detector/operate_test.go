@@ -134,6 +134,16 @@ func TestHangUp(t *testing.T) {
 	o.metrics(secondToken, "misstep_config_last_reload_successful 0")
 	o.write(t, o.token, secondToken)
 
+	o.configure(t, "budgets: {max_calls: 3}\n")
+	o.signal(syscall.SIGHUP)
+	m := o.logged("reloaded; another ruleset is in force")
+	if fmt.Sprint(m["settings"]) != "[budgets.max_calls]" || m["old"] == m["new"] {
+		t.Errorf("the log says %v", m)
+	}
+	if _, text := o.get("/metrics", secondToken); !strings.Contains(text, fmt.Sprintf(`ruleset="%v"`, m["new"])) || strings.Contains(text, fmt.Sprint(m["old"])) {
+		t.Errorf("/metrics does not show the ruleset %v alone", m["new"])
+	}
+
 	// A storm, and one while it stops.
 	for range 200 {
 		o.signal(syscall.SIGHUP)

@@ -45,6 +45,14 @@ func TestOneOwner(t *testing.T) {
 	if code, body := b.ready(); code != 503 || !strings.Contains(body, "standing by: owned by "+who) {
 		t.Errorf("standing by, readyz gave %d %s", code, body)
 	}
+	// Who stands by has nothing to finish.
+	stopped := time.Now()
+	b.signal(syscall.SIGTERM)
+	if code := b.exit(); code != exitDone || time.Since(stopped) > 2*time.Second {
+		t.Errorf("exit code %d, %v after SIGTERM:\n%s", code, time.Since(stopped), b.log.String())
+	}
+	b = startDetector(t, conf).up()
+	b.logged(stands)
 	begin("before the kill")
 	end()
 	s.results(n)
@@ -78,7 +86,7 @@ func TestOneOwner(t *testing.T) {
 	s.results(n)
 
 	begin("stop")
-	stopped := time.Now()
+	stopped = time.Now()
 	a.signal(syscall.SIGTERM)
 	b.logged(owns)
 	took = time.Since(stopped)

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -59,16 +57,17 @@ time ends it at once.`,
 				Getenv: os.Getenv,
 				Log:    app.NewLog(stderr, c.Log, os.Getenv),
 			}
+			ctx := cmd.Context()
 			if s.config != "" {
-				hangUps := make(chan os.Signal, 1)
-				signal.Notify(hangUps, syscall.SIGHUP)
-				defer signal.Stop(hangUps)
-				o.Reload, o.Load = hangUps, s.load
+				var stop func()
+				ctx, o.Reload, stop = reloads(ctx)
+				defer stop()
+				o.Load = s.load
 			}
 			if c.Log.Format != "json" {
 				o.Banner = stderr
 			}
-			return app.Run(cmd.Context(), o)
+			return app.Run(ctx, o)
 		},
 	}
 	configFlag(cmd, &s.config)

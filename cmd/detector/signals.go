@@ -34,6 +34,37 @@ func untilStopped() (ctx context.Context, stop func()) {
 	}
 }
 
+// reloads gives what SIGHUP sends, and a context that it ends when it means
+// that the terminal is gone.
+func reloads(parent context.Context) (ctx context.Context, asked <-chan os.Signal, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	hangUps, out, stopped := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan struct{})
+	had := hasTerminal()
+	signal.Notify(hangUps, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case s := <-hangUps:
+				if had && !hasTerminal() {
+					cancel()
+					continue
+				}
+				select {
+				case out <- s:
+				default: // one waits already
+				}
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return ctx, out, func() {
+		signal.Stop(hangUps)
+		close(stopped)
+		cancel()
+	}
+}
+
 // raise ends the process by a signal.
 func raise(s os.Signal) {
 	signal.Reset(s)

@@ -92,7 +92,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	a := &app{opts: o, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
 	a.rules.set(rules)
 	if err := a.build(ctx); err != nil {
-		return errors.Join(err, servers.close())
+		if err = errors.Join(err, servers.close()); ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
 	}
 	defer a.closeSinks(stopCtx)
 	return a.run(ctx, stopCtx, servers)

@@ -33,7 +33,7 @@ func TestDiskFull(t *testing.T) {
 	d.post(misstep("before"))
 	other := filepath.Join(dir, "other")
 	fill(t, other)
-	d.eventually("it is not ready", func() bool { code, _ := d.get("/readyz"); return code == 503 })
+	d.eventually("it is not ready for that", func() bool { _, body := d.get("/readyz"); return strings.Contains(body, "steps are refused") })
 	d.refuses()
 	js, err := jetstream.New(d.nc)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
@@ -17,8 +18,12 @@ import (
 // openExternal connects to the user's NATS server and opens its streams.
 func openExternal(ctx context.Context, c *config.Config, log zerolog.Logger) (*broker, error) {
 	n := &c.NATS
-	b := &broker{config: n, logger: log, connect: func(name string) (*nats.Conn, error) {
-		return jetstream.Connect(ctx, ConnectOptions(n, name, log))
+	b := &broker{config: n, logger: log, connect: func(name string) (nc *nats.Conn, err error) {
+		err = patiently(ctx, log, func() error {
+			nc, err = jetstream.Connect(ctx, ConnectOptions(n, name, log))
+			return err
+		})
+		return nc, err
 	}}
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
@@ -27,6 +32,28 @@ func openExternal(ctx context.Context, c *config.Config, log zerolog.Logger) (*b
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
+}
+
+// A cluster that has just lost a node answers nobody for some seconds, which is
+// no reason not to start.
+const (
+	startPatience = 30 * time.Second
+	startRetry    = 500 * time.Millisecond
+)
+
+// patiently does f again while the server is connected but does not answer. All
+// other errors are mistakes, which are told at once.
+func patiently(ctx context.Context, log zerolog.Logger, f func() error) error {
+	for end := time.Now().Add(startPatience); ; {
+		err := f()
+		if err == nil || !errors.Is(err, jetstream.ErrUnavailable) || time.Now().After(end) {
+			return err
+		}
+		log.Warn().Err(err).Msg("cannot start yet; trying again")
+		if err := pause(ctx, startRetry); err != nil {
+			return err
+		}
+	}
 }
 
 // ConnectOptions says how the configuration reaches the user's NATS server.
@@ -43,8 +70,12 @@ func (b *broker) streams(ctx context.Context) error {
 	if b.server != nil {
 		return b.ownStreams(ctx)
 	}
-	found, err := jetstream.OpenExternal(ctx, b.read, jetstream.ExternalOptions{
-		Stream: b.config.Stream, Subject: b.config.Subject, PublishSubject: b.config.PublishSubject, Create: b.config.Create, Replicas: b.config.Replicas,
+	var found jetstream.External
+	err := patiently(ctx, b.logger, func() (err error) {
+		found, err = jetstream.OpenExternal(ctx, b.read, jetstream.ExternalOptions{
+			Stream: b.config.Stream, Subject: b.config.Subject, PublishSubject: b.config.PublishSubject, Create: b.config.Create, Replicas: b.config.Replicas,
+		})
+		return err
 	})
 	if err == nil && !found.TakesSteps {
 		b.logger.Warn().Str("stream", b.config.Stream).Str("subject", b.config.PublishSubject).
@@ -59,7 +90,7 @@ func (b *broker) lease(ctx context.Context) (err error) {
 	if b.own, err = b.connect("misstep owner"); err != nil {
 		return err
 	}
-	b.leases, err = jetstream.OpenLeases(ctx, b.own, jetstream.LeaseOptions{
+	opts := jetstream.LeaseOptions{
 		Name: processName(), Lease: b.config.Lease,
 		Identity: func(ctx context.Context) (string, error) {
 			return jetstream.StreamIdentity(ctx, b.own, b.config.Stream)
@@ -68,6 +99,10 @@ func (b *broker) lease(ctx context.Context) (err error) {
 			b.logger.Info().Str("owner", holder).Msg("standing by: another process owns the log of steps")
 		},
 		OnError: func(err error) { b.logger.Warn().Err(err).Msg("lease of the log of steps") },
+	}
+	err = patiently(ctx, b.logger, func() (err error) {
+		b.leases, err = jetstream.OpenLeases(ctx, b.own, opts)
+		return err
 	})
 	b.ownership = b.leases
 	return err

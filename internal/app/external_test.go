@@ -239,7 +239,7 @@ func TestRightIsMissing(t *testing.T) {
 		done <- app.Run(ctx, app.Options{Config: c, Out: &buffer{}, Getenv: os.Getenv, Log: zerolog.New(&log), Started: func(r app.Running) { up <- r }})
 	}()
 	d = &detector{t: t, Running: <-up, nc: js.Conn()}
-	d.stored()()
+	d.until("the failure", func() bool { return d.shows("misstep_outputs_total 1") })
 	d.exactly(1)
 	d.nc = nil
 	cancel()

@@ -8,12 +8,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"misstep/stream"
+	"misstep/stream/jetstream"
 )
 
 // TestGaps: each gap counts, and so many are told that a log can be read.
@@ -80,4 +82,34 @@ func TestTogether(t *testing.T) {
 			t.Errorf("%s is %d, want %d", sum.Type().Field(i).Name, got, want)
 		}
 	}
+}
+
+// TestPatiently: a server that does not answer is waited for, a mistake is not.
+func TestPatiently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mistake, away := errors.New("mistake"), fmt.Errorf("stream: %w", jetstream.ErrUnavailable)
+		begin := time.Now()
+		for _, c := range []struct {
+			errs  []error // the last again and again
+			want  error
+			calls int
+		}{{[]error{nil}, nil, 1}, {[]error{mistake}, mistake, 1}, {[]error{away, away, nil}, nil, 3}, {[]error{away, mistake}, mistake, 2}, {[]error{away}, away, 62}} {
+			calls := 0
+			err := patiently(t.Context(), zerolog.Nop(), func() error {
+				calls++
+				return c.errs[min(calls, len(c.errs))-1]
+			})
+			if !errors.Is(err, c.want) || calls != c.calls {
+				t.Errorf("%v: %d calls gave %v, want %d", c.errs, calls, err, c.calls)
+			}
+		}
+		if took := time.Since(begin); took < startPatience || took > 2*startPatience {
+			t.Errorf("took %v", took)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := patiently(ctx, zerolog.Nop(), func() error { return away }); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

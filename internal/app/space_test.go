@@ -56,7 +56,7 @@ func TestNoRoom(t *testing.T) {
 	d.stop()
 	c.NATS.MinFree = 1 << 50
 	d = start(t, c)
-	d.eventually("it is not ready", func() bool { code, _ := d.get("/readyz"); return code == 503 })
+	d.eventually("it is not ready for that", func() bool { _, body := d.get("/readyz"); return strings.Contains(body, "steps are refused") })
 	d.refuses()
 	d.stop()
 	c.NATS.MinFree = 1

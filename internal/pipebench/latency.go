@@ -28,7 +28,7 @@ func latency(ctx context.Context, lines [][]byte, rate int, length time.Duration
 	defer func() { err = errors.Join(err, b.close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e, err := engine(ctx, b, func(l *jetstream.Log) stream.Log { return l })
+	e, err := engine(ctx, b, true, func(l *jetstream.Log) stream.Log { return l })
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 			for _, c := range []struct {
 				rates *[]float64
 				use   consume
-			}{{&consumer, plain}, {&detector, withoutCheckpoints}, {&bare, withoutCheckpoints}} {
+			}{{&consumer, plain}, {&detector, withCheckpoints}, {&bare, withoutCheckpoints}} {
 				took, err := measure(ctx, values, c.use)
 				if err != nil {
 					return err
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 			half = d / 2
 		}
 	}
-	if s.load == 0 {
+	if s.load <= 0 {
 		return nil
 	}
 	delays, err := latency(ctx, lines, int(half), s.load)

@@ -36,7 +36,8 @@ func newBench(ctx context.Context) (*bench, error) {
 	}
 	nc, err := b.connect("streams")
 	if err == nil {
-		err = errors.Join(jetstream.EnsureSteps(ctx, nc, jetstream.Limits{}), jetstream.EnsureResults(ctx, nc, jetstream.Limits{}))
+		err = errors.Join(jetstream.EnsureSteps(ctx, nc, jetstream.Limits{}), jetstream.EnsureResults(ctx, nc, jetstream.Limits{}),
+			jetstream.EnsureCheckpoints(ctx, nc, jetstream.Limits{}))
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.close())
@@ -153,7 +154,7 @@ func (u *until) Read(ctx context.Context, dst []stream.Record) (int, error) {
 }
 
 // engine is the detector's, reading from b.
-func engine(ctx context.Context, b *bench, log func(*jetstream.Log) stream.Log) (*stream.Engine[event.Step], error) {
+func engine(ctx context.Context, b *bench, checkpoints bool, log func(*jetstream.Log) stream.Log) (*stream.Engine[event.Step], error) {
 	nc, err := b.connect("engine")
 	if err != nil {
 		return nil, err
@@ -166,16 +167,31 @@ func engine(ctx context.Context, b *bench, log func(*jetstream.Log) stream.Log) 
 	if err != nil {
 		return nil, err
 	}
+	results := jetstream.NewResults(nc)
+	var c stream.Checkpointing
+	if checkpoints {
+		c.Ruleset = rules.Hash()
+		if c.Store, err = jetstream.NewCheckpoints(nc, results); err != nil {
+			return nil, err
+		}
+	}
 	return stream.New(stream.Options[event.Step]{
-		Program: detect.NewProgram(rules, l.Source(), l.Partition()), Log: log(l), Results: jetstream.NewResults(nc),
-		Ownership: b.server.Ownership(),
+		Program: detect.NewProgram(rules, l.Source(), l.Partition()), Log: log(l), Results: results,
+		Ownership: b.server.Ownership(), Checkpoint: c,
 	})
 }
 
+func withCheckpoints(ctx context.Context, b *bench, n int) error { return detector(ctx, b, n, true) }
+
 func withoutCheckpoints(ctx context.Context, b *bench, n int) error {
+	return detector(ctx, b, n, false)
+}
+
+// detector reads n messages with the engine, and ends it.
+func detector(ctx context.Context, b *bench, n int, checkpoints bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e, err := engine(ctx, b, func(l *jetstream.Log) stream.Log { return &until{l, n, cancel} })
+	e, err := engine(ctx, b, checkpoints, func(l *jetstream.Log) stream.Log { return &until{l, n, cancel} })
 	if err != nil {
 		return err
 	}

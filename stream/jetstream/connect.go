@@ -29,8 +29,12 @@ const (
 	MinServerVersion = "2.12"
 
 	connectTimeout = 5 * time.Second
-	reconnectWait  = 250 * time.Millisecond
-	maxSecret      = 64 << 10
+	// Between two rounds of the servers when a connection is lost.
+	firstReconnect = 50 * time.Millisecond
+	lastReconnect  = 2 * time.Second
+	// tellEvery is the least time between two equal warnings of a connection.
+	tellEvery = 10 * time.Second
+	maxSecret = 64 << 10
 )
 
 // ConnectOptions say how a NATS server of the user's is reached. URLs is
@@ -118,10 +122,11 @@ func (o *ConnectOptions) client() ([]nats.Option, error) {
 			return nil, err
 		}
 	}
+	told := &lately{}
 	log := o.Logger.With().Str("connection", o.Name).Logger()
 	out := []nats.Option{
 		nats.Name(o.Name), nats.Timeout(connectTimeout), nats.CustomInboxPrefix(InboxPrefix),
-		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.IgnoreAuthErrorAbort(),
+		nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay), nats.IgnoreAuthErrorAbort(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn().Err(err).Msg("NATS connection is lost; trying to reconnect")
@@ -131,6 +136,9 @@ func (o *ConnectOptions) client() ([]nats.Option, error) {
 			log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("NATS connection is back")
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if told.before(err.Error(), time.Now()) {
+				return
+			}
 			ev := log.Warn().Err(err)
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				ev.Msg("NATS refuses a subject; `detector topics --for nats` prints the rights that are needed")
@@ -151,6 +159,30 @@ func (o *ConnectOptions) client() ([]nats.Option, error) {
 		out = append(out, nats.Secure(conf))
 	}
 	return append(out, credentials...), nil
+}
+
+// reconnectDelay is how long the n-th round is waited for: soon, and then less
+// often.
+func reconnectDelay(n int) time.Duration {
+	return min(firstReconnect<<min(max(n-1, 0), 10), lastReconnect)
+}
+
+// lately remembers what was told last.
+type lately struct {
+	mu   sync.Mutex
+	text string
+	at   time.Time
+}
+
+// before reports whether the same was told shortly before; else it is now.
+func (l *lately) before(text string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if text == l.text && now.Sub(l.at) < tellEvery {
+		return true
+	}
+	l.text, l.at = text, now
+	return false
 }
 
 // credentials has the secret read now, to tell of mistakes, and at each connect

@@ -32,7 +32,8 @@ const (
 	MaxPayload = 2 << 20
 
 	readyTimeout = 10 * time.Second
-	tlsTimeout   = 5 * time.Second // of a handshake
+	tlsTimeout   = 5 * time.Second        // of a handshake
+	ownWait      = 100 * time.Millisecond // between two tries to connect within the process
 )
 
 // EmbeddedOptions say how the embedded server runs. Dir is required.
@@ -81,13 +82,17 @@ type Embedded struct {
 	opts   EmbeddedOptions
 	folder *stream.Folder
 	own    string // token of connections within the process
-	server *server.Server
+	host   string
+	port   int
+	addr   string
+	log    *serverLog
 	guard  *guard
 	close  sync.Once
 	err    error
 
-	mu    sync.Mutex
-	conns []*nats.Conn // given by Connect
+	mu     sync.Mutex
+	server *server.Server // another after a restart
+	conns  []*nats.Conn   // given by Connect
 }
 
 // StartEmbedded starts the server on the data folder, which this process then
@@ -110,24 +115,26 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := &serverLog{log: opts.Logger}
-	own := rand.Text()
-	srv, err := startServer(opts, host, port, own, log)
-	if err != nil {
+	e := &Embedded{opts: opts, folder: folder, own: rand.Text(), host: host, port: port, log: &serverLog{log: opts.Logger}}
+	if e.server, err = e.start(); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	e := &Embedded{opts: opts, folder: folder, own: own, server: srv, guard: newGuard(opts, srv, log.takeBroken)}
-	e.guard.restarted = e.reconnect
+	e.addr = e.server.Addr().String()
+	if _, text, err := net.SplitHostPort(e.addr); err == nil {
+		e.port, _ = strconv.Atoi(text) // the one that was free, for a restart
+	}
+	e.guard = newGuard(opts, e)
 	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
-		srv.Shutdown()
-		srv.WaitForShutdown()
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
 		return nil, errors.Join(err, folder.Close())
 	}
 	go e.guard.run()
 	return e, nil
 }
 
-func startServer(opts EmbeddedOptions, host string, port int, own string, log *serverLog) (*server.Server, error) {
+func (e *Embedded) start() (*server.Server, error) {
+	opts, host, port, log := e.opts, e.host, e.port, e.log
 	if opts.MaxStore == 0 {
 		// The server's own default is less after each restart, the more it holds.
 		opts.MaxStore = math.MaxInt64 / 4
@@ -154,7 +161,7 @@ func startServer(opts EmbeddedOptions, host string, port int, own string, log *s
 		TLSTimeout:             tlsTimeout.Seconds(),
 	}
 	if opts.Auth != nil {
-		so.CustomClientAuthentication = auth{opts.Auth, own}
+		so.CustomClientAuthentication = auth{opts.Auth, e.own}
 	}
 	srv, err := server.NewServer(so)
 	if err != nil {
@@ -226,7 +233,37 @@ func free(host string, port int) error {
 }
 
 // Addr is where the server takes connections from outside.
-func (e *Embedded) Addr() string { return e.server.Addr().String() }
+func (e *Embedded) Addr() string { return e.addr }
+
+func (e *Embedded) current() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server
+}
+
+// InProcessConn gives the client a connection to the server, also when that was
+// started anew.
+func (e *Embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+
+// restart starts the server anew, at the same address. Clients come back by
+// themselves; those within the process are told, so that they look for their
+// consumers at once.
+func (e *Embedded) restart() error {
+	old := e.current()
+	old.Shutdown()
+	old.WaitForShutdown()
+	srv, err := e.start()
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.server = srv
+	for _, nc := range e.conns {
+		_ = nc.ForceReconnect() // fails for one that is closed
+	}
+	return nil
+}
 
 // URL is the same for a client on this machine; a token is not in it.
 func (e *Embedded) URL() string {
@@ -256,7 +293,7 @@ func (e *Embedded) Ownership() stream.Ownership { return e.folder }
 // shows in the server's monitoring.
 func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 	log := e.opts.Logger
-	nc, err := nats.Connect("", nats.InProcessServer(e.server), nats.Token(e.own), nats.Name(name), nats.MaxReconnects(-1),
+	nc, err := nats.Connect("", nats.InProcessServer(e), nats.Token(e.own), nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(ownWait),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			ev := log.Warn().Err(err).Str("connection", name)
 			if sub != nil {
@@ -273,23 +310,14 @@ func (e *Embedded) Connect(name string) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// reconnect has connections within the process begin anew, so that who reads
-// there looks for its consumer at once.
-func (e *Embedded) reconnect() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, nc := range e.conns {
-		_ = nc.ForceReconnect() // fails for one that is closed
-	}
-}
-
 // Close stops the server, after which all that it acknowledged is on disk, and
 // gives up the folder. Connections end.
 func (e *Embedded) Close() error {
 	e.close.Do(func() {
 		e.guard.close()
-		e.server.Shutdown()
-		e.server.WaitForShutdown()
+		srv := e.current()
+		srv.Shutdown()
+		srv.WaitForShutdown()
 		e.err = e.folder.Close()
 	})
 	return e.err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -78,10 +79,7 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 	if errors.Is(err, jetstream.ErrStreamNotFound) && opts.Create {
 		want := stepsConfig(opts.Stream, opts.PublishSubject, Limits{})
 		want.Replicas = opts.Replicas
-		s, err = js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = js.Stream(ctx, opts.Stream) // another process was quicker
-		}
+		s, err = createStream(ctx, js, want)
 	}
 	if err != nil {
 		return jetstream.StreamConfig{}, err
@@ -93,10 +91,7 @@ func openSteps(ctx context.Context, js jetstream.JetStream, opts ExternalOptions
 func openOwn(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, create bool) error {
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && create {
-		s, err = js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = js.Stream(ctx, want.Name)
-		}
+		s, err = createStream(ctx, js, want)
 	}
 	if err != nil {
 		return err
@@ -114,6 +109,28 @@ func openOwn(ctx context.Context, js jetstream.JetStream, want jetstream.StreamC
 	}
 	_, err = js.UpdateStream(ctx, mended)
 	return err
+}
+
+// createStream makes a stream, unless another process is quicker. A server that
+// deleted one of the same name just now may not be able to for a moment.
+func createStream(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	for wait := firstRetry; ; wait *= 2 {
+		s, err := js.CreateStream(ctx, c)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return js.Stream(ctx, c.Name)
+		}
+		var api *jetstream.APIError
+		if !errors.As(err, &api) || api.ErrorCode != codeCreateFailed || wait > lastRetry {
+			return s, err
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // lacks says in words what mend would add.

@@ -1,14 +1,18 @@
 package jetstream
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"misstep/stream"
 )
@@ -31,7 +35,7 @@ func external(t testing.TB) (*nats.Conn, jetstream.JetStream) {
 
 func create(t testing.TB, js jetstream.JetStream, c jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()
-	s, err := js.CreateStream(t.Context(), c)
+	s, err := createStream(t.Context(), js, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +186,28 @@ func TestALogOfAnyStream(t *testing.T) {
 	}
 }
 
+// TestAGapWithoutMessages: what is gone is told, though no message of the
+// subject comes after it.
+func TestAGapWithoutMessages(t *testing.T) {
+	nc, js := external(t)
+	create(t, js, jetstream.StreamConfig{Name: "MINE", Subjects: []string{"my.>"}, MaxMsgs: 2})
+	for range 5 {
+		if _, err := js.Publish(t.Context(), "my.a", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	gap := ""
+	l := openLog(t, nc, LogOptions{Stream: "MINE", Subject: "my.b", OnGap: func(from, to int64) {
+		gap = fmt.Sprintf("%d-%d", from, to)
+		cancel()
+	}})
+	if _, err := l.Read(ctx, make([]stream.Record, 1)); !errors.Is(err, context.Canceled) || gap != "1-3" {
+		t.Errorf("got %v, gap %s", err, gap)
+	}
+}
+
 // TestALogThatIsOvertaken: retention takes what a slow reader has not read,
 // and the reader says so, also with a subject.
 func TestALogThatIsOvertaken(t *testing.T) {
@@ -213,6 +239,46 @@ func TestALogThatIsOvertaken(t *testing.T) {
 		}
 		if got := readAll(t, l, 2); got != "4999:4999 5000:5000" || gaps != "3-4998 " {
 			t.Errorf("subject %q: read %s, gaps %s", subject, got, gaps)
+		}
+	}
+}
+
+// TestAReaderThatIsSlow is overtaken by retention while its consumer goes on.
+func TestAReaderThatIsSlow(t *testing.T) {
+	const n = 10_000
+	for _, subject := range []string{"", "my.a"} {
+		nc, js := external(t)
+		create(t, js, jetstream.StreamConfig{Name: "MINE", Subjects: []string{"my.a"}, MaxMsgs: 100, Storage: jetstream.MemoryStorage})
+		gone, gaps, read := int64(0), 0, 0
+		l := openLog(t, nc, LogOptions{Stream: "MINE", Subject: subject, OnGap: func(from, to int64) { gone += to - from + 1; gaps++ }})
+		p, err := NewPublisher(nc, PublisherOptions{Stream: "MINE", Subject: "my.a", Timeout: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs := make([]StepMessage, n)
+		dst := make([]stream.Record, 64)
+		last := int64(0)
+		take := func() {
+			m, err := l.Read(t.Context(), dst)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += m
+			last = dst[m-1].Offset
+		}
+		if err := p.Publish(t.Context(), msgs[:1]); err != nil {
+			t.Fatal(err)
+		}
+		take() // so that it has its consumer
+		if err := p.Publish(t.Context(), msgs[1:]); err != nil {
+			t.Fatal(err)
+		}
+		for last < n {
+			take()
+		}
+		// With a subject it is looked for now and then.
+		if sum := int64(read) + gone; gone == 0 || gaps == 0 || sum > n || subject == "" && sum < n {
+			t.Errorf("subject %q: read %d, %d gone in %d gaps, want %d in all", subject, read, gone, gaps, n)
 		}
 	}
 }
@@ -268,5 +334,23 @@ func TestPublishGap(t *testing.T) {
 	m, err := s.GetMsg(t.Context(), 1)
 	if want := `{"v":1,"time":"2026-03-02T09:00:00Z","source":"S","partition":0,"from":1,"to":9}`; err != nil || string(m.Data) != want || m.Subject != "agent.gaps" {
 		t.Errorf("got %v, %v; want %s", m, err, want)
+	}
+	schema, err := jsonschema.NewCompiler().Compile("../../fixtures/schema/gap.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(m.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(v); err != nil {
+		t.Error(err)
+	}
+	for name := range v.(map[string]any) {
+		less := maps.Clone(v.(map[string]any))
+		delete(less, name)
+		if schema.Validate(less) == nil {
+			t.Errorf("the schema takes an event without %s", name)
+		}
 	}
 }

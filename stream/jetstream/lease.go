@@ -145,8 +145,7 @@ func (l *Leases) Acquire(ctx context.Context, source string, partition int32) (s
 			if errors.Is(err, ErrOtherStream) {
 				return nil, err
 			}
-			since = time.Now() // somebody was quicker, or this process was, unheard
-			if ctx.Err() == nil && !errors.Is(err, errReplaced) {
+			if ctx.Err() == nil && !errors.Is(err, errReplaced) { // else somebody was quicker
 				l.report(fmt.Errorf("take lease %s: %w", key, err))
 			}
 		}

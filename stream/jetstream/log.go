@@ -26,6 +26,10 @@ const (
 	// heartbeat is how often the server says that there is nothing to say.
 	heartbeat = 2 * time.Second
 
+	// lookEvery is how often the reader of some subjects asks at most what the
+	// stream holds.
+	lookEvery = 50 * time.Millisecond
+
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second
 
@@ -37,8 +41,8 @@ type LogOptions struct {
 	Stream string // empty is StepsStream
 	// Subject says which messages are read, wildcards included; empty is all.
 	// With one, what the stream does not hold any more is told only where it
-	// lies before the stream's first message: other gaps cannot be told from
-	// messages of other subjects.
+	// lies before the stream's first message, as seen now and then: other gaps
+	// cannot be told from messages of other subjects.
 	Subject string
 	// From is the first sequence that is read; below 1 the stream's first.
 	From int64
@@ -372,7 +376,7 @@ func (l *Log) skipped(sequence uint64) {
 	if now.Before(l.look) {
 		return
 	}
-	l.look = now.Add(time.Second)
+	l.look = now.Add(lookEvery)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if s, err := l.js.Stream(ctx, l.opts.Stream); err == nil { // else the next look tells

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -21,7 +19,7 @@ const (
 	// DefaultMinFree is how many bytes of disk the embedded server keeps free.
 	DefaultMinFree = 256 << 20
 
-	lookEvery   = 50 * time.Millisecond
+	spaceEvery   = 50 * time.Millisecond
 	firstRevive = time.Second
 	lastRevive  = 30 * time.Second
 )
@@ -36,20 +34,16 @@ type Space struct {
 // minFree is left, the stream for steps refuses what comes and says so to its
 // publishers; what is left is for results. When a write fails all the same, the
 // server would never write to that stream again nor answer its publishers: then
-// JetStream is stopped, and started again once there is room.
+// JetStream is stopped, and the server started anew once there is room.
 type guard struct {
 	dir     string
 	minFree int64
 	free    func(dir string) (int64, error)
 	log     zerolog.Logger
-	server  *server.Server
-	store   server.JetStreamConfig
+	server  *Embedded
 	nc      *nats.Conn
-	broken  func() string // takes what the server said of a failed write, empty when it said nothing
-	// restarted is called after JetStream was started again.
-	restarted func()
-	stop      chan struct{}
-	stopped   chan struct{}
+	stop    chan struct{}
+	stopped chan struct{}
 
 	mu    sync.Mutex
 	space Space
@@ -63,9 +57,9 @@ type guard struct {
 	next   time.Time // not before then
 }
 
-func newGuard(opts EmbeddedOptions, srv *server.Server, broken func() string) *guard {
+func newGuard(opts EmbeddedOptions, server *Embedded) *guard {
 	g := &guard{
-		dir: opts.Dir, minFree: opts.MinFree, free: opts.free, log: opts.Logger, server: srv, broken: broken,
+		dir: opts.Dir, minFree: opts.MinFree, free: opts.free, log: opts.Logger, server: server,
 		stop: make(chan struct{}), stopped: make(chan struct{}), revive: firstRevive, space: Space{Free: -1},
 	}
 	if g.minFree == 0 {
@@ -74,16 +68,12 @@ func newGuard(opts EmbeddedOptions, srv *server.Server, broken func() string) *g
 	if g.free == nil {
 		g.free = freeSpace
 	}
-	if c := srv.JetStreamConfig(); c != nil {
-		g.store = *c
-		g.store.StoreDir = filepath.Dir(c.StoreDir) // the server adds its own folder again
-	}
 	return g
 }
 
 func (g *guard) run() {
 	defer close(g.stopped)
-	t := time.NewTicker(lookEvery)
+	t := time.NewTicker(spaceEvery)
 	defer t.Stop()
 	for {
 		g.look(time.Now())
@@ -104,7 +94,7 @@ func (g *guard) look(now time.Time) {
 	// A little more is asked for before steps are taken again, so that it does
 	// not flap.
 	low := free >= 0 && (free < g.minFree || g.refuse && free < g.minFree+g.minFree/8)
-	if said := g.broken(); said != "" || !g.shut && !g.server.JetStreamEnabled() {
+	if said := g.server.log.takeBroken(); said != "" || !g.shut && !g.server.current().JetStreamEnabled() {
 		g.log.Error().Str("reason", said).Int64("free", free).Msg("a write to the data folder failed; JetStream stops until it can write again")
 		g.shutDown()
 		g.next = now.Add(g.revive)
@@ -129,25 +119,23 @@ func (g *guard) look(now time.Time) {
 }
 
 func (g *guard) shutDown() {
-	if err := g.server.ShutdownJetStream(); err != nil {
+	if err := g.server.current().ShutdownJetStream(); err != nil {
 		g.log.Error().Err(err).Msg("stop JetStream")
 	}
-	g.broken() // what it said while it stopped is no news
+	g.server.log.takeBroken() // what it said while it stopped is no news
 	g.shut = true
 }
 
-// start starts JetStream again, more seldom each time in vain.
+// start starts the server anew, more seldom each time in vain.
 func (g *guard) start(now time.Time) {
-	c := g.store
 	g.revive = min(2*g.revive, lastRevive)
 	g.next = now.Add(g.revive)
-	if err := g.server.EnableJetStream(&c); err != nil {
-		g.log.Error().Err(err).Msg("start JetStream again")
+	if err := g.server.restart(); err != nil {
+		g.log.Error().Err(err).Msg("start the NATS server anew")
 		return
 	}
-	g.log.Info().Msg("JetStream writes again")
+	g.log.Info().Msg("the NATS server writes again")
 	g.shut, g.known = false, false
-	g.restarted()
 }
 
 // setRefuse has the stream for steps take no more, or take them again.

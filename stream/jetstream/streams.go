@@ -148,7 +148,7 @@ func mend(have, want jetstream.StreamConfig) (mended jetstream.StreamConfig, cha
 	return mended, changed, nil
 }
 
-// JetStream's error codes that mean that there is no room.
+// JetStream's error codes: those that mean that there is no room, and others.
 const (
 	codeInsufficientResources = 10023
 	codeMemoryExceeded        = 10028
@@ -156,6 +156,7 @@ const (
 	codeAccountExceeded       = 10002
 	codeStoreFailed           = 10077
 	codeMessageTooLarge       = 10054
+	codeCreateFailed          = 10049
 	codeTooManyInflight       = 10210
 	codeWrongLastSequence     = 10071
 	codeWrongLastConstant     = 10164

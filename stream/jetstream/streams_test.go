@@ -82,7 +82,7 @@ func TestStreamsThatCannotBeReplayedAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for policy, name := range map[jetstream.RetentionPolicy]string{jetstream.WorkQueuePolicy: "work queue", jetstream.InterestPolicy: "interest"} {
-		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: StepsStream, Subjects: []string{"agent.steps.>"}, Retention: policy}); err != nil {
+		if _, err := createStream(t.Context(), js, jetstream.StreamConfig{Name: StepsStream, Subjects: []string{"agent.steps.>"}, Retention: policy}); err != nil {
 			t.Fatal(err)
 		}
 		want := "stream AGENT_STEPS has " + name + " retention, so messages are gone once they are consumed and cannot be read again after a restart: " +
