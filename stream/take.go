@@ -236,14 +236,14 @@ func (e *Engine[E]) encode(s *snapshot) {
 		err  error
 		cost time.Duration
 	}
-	results := make([]result, len(e.shards))
+	results, most := make([]result, len(e.shards)), e.opts.Checkpoint.PartBytes
 	e.onWorkers(func(i int) {
 		if !s.unread[i] {
 			return
 		}
 		began := time.Now()
 		r := &results[i]
-		r.part, r.done, r.err = e.shards[i].AppendFrozen(nil, e.opts.Checkpoint.PartBytes)
+		r.part, r.done, r.err = e.shards[i].AppendFrozen(make([]byte, 0, most+most/8), most)
 		r.cost = time.Since(began)
 	})
 	for i, r := range results {
