@@ -117,7 +117,7 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report, err error) {
 	if o.bin == "" {
 		o.bin = filepath.Join(dir, "detector")
-		if err := goBuild(ctx, o.bin); err != nil {
+		if err := goBuild(ctx, o.bin, "detector"); err != nil {
 			return nil, err
 		}
 	}
@@ -161,6 +161,13 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 			r.grew = true
 		}
 	}
+	if !o.soak { // whose stream has lost its beginning by its end
+		again, err := w.replay(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.replayed(want, again)
+	}
 	r.recovery = recoveries(w.ownerKills, got)
 	return r, nil
 }
@@ -170,13 +177,15 @@ type report struct {
 	kills, stops, nodes, steps int
 	expected, found            int
 	lost, wrong, repeated      []string
+	differ                     []string // what the replayer makes of the same stream, where it is not that
+	again                      int      // what it makes of it
 	recovery                   []time.Duration
 	soaked                     string // what a soak took
 	grew                       bool   // and that was more and more
 }
 
 func (r *report) clean() bool {
-	return len(r.lost)+len(r.wrong)+len(r.repeated) == 0 && r.expected > 0 && !r.grew
+	return len(r.lost)+len(r.wrong)+len(r.repeated)+len(r.differ) == 0 && r.expected > 0 && !r.grew
 }
 
 func (r *report) compare(want *expected, got []result) {
@@ -201,10 +210,31 @@ func (r *report) compare(want *expected, got []result) {
 	slices.Sort(r.lost)
 }
 
+// replayed compares what the replayer made of the stream of steps.
+func (r *report) replayed(want *expected, again []result) {
+	r.again = len(again)
+	seen := map[string]bool{}
+	for _, g := range again {
+		if w, ok := want.records[g.key]; !ok || w != string(g.value) || seen[g.key] {
+			r.differ = append(r.differ, g.key)
+		}
+		seen[g.key] = true
+	}
+	for key := range want.records {
+		if !seen[key] {
+			r.differ = append(r.differ, key)
+		}
+	}
+	slices.Sort(r.differ)
+}
+
 func (r *report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d steps published, %d detectors killed, %d stopped for longer than the lease, %d servers killed\n", r.steps, r.kills, r.stops, r.nodes)
 	fmt.Fprintf(&b, "%d outputs expected, %d found: lost %d, wrong %d, repeated %d\n", r.expected, r.found, len(r.lost), len(r.wrong), len(r.repeated))
+	if r.again > 0 {
+		fmt.Fprintf(&b, "the replayer makes %d of the same stream, %d of them others\n", r.again, len(r.differ))
+	}
 	if n := len(r.recovery); n > 0 {
 		fmt.Fprintf(&b, "from the death of an owner to the next output: median %s, longest %s, of %d\n",
 			r.recovery[n/2].Round(time.Millisecond), r.recovery[n-1].Round(time.Millisecond), n)
@@ -212,7 +242,7 @@ func (r *report) String() string {
 	if r.soaked != "" {
 		fmt.Fprintln(&b, r.soaked)
 	}
-	for what, keys := range map[string][]string{"lost": r.lost, "wrong": r.wrong, "repeated": r.repeated} {
+	for what, keys := range map[string][]string{"replayed otherwise": r.differ, "lost": r.lost, "wrong": r.wrong, "repeated": r.repeated} {
 		for i, k := range keys {
 			if i == 5 {
 				fmt.Fprintf(&b, "  ... and %d more %s\n", len(keys)-i, what)

@@ -123,8 +123,8 @@ func serve(conf string) error {
 	return nil
 }
 
-func goBuild(ctx context.Context, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "misstep/cmd/detector")
+func goBuild(ctx context.Context, to, command string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "misstep/cmd/"+command)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }

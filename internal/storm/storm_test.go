@@ -80,6 +80,16 @@ func TestFlat(t *testing.T) {
 	}
 }
 
+func TestReplayed(t *testing.T) {
+	want := &expected{records: map[string]string{"a/0": "1", "b/0": "2", "c/0": "3"}, steps: 3}
+	var r report
+	r.compare(want, []result{{key: "a/0", value: []byte("1")}, {key: "b/0", value: []byte("2")}, {key: "c/0", value: []byte("3")}})
+	r.replayed(want, []result{{key: "a/0", value: []byte("1")}, {key: "b/0", value: []byte("other")}, {key: "a/0", value: []byte("1")}})
+	if !slices.Equal(r.differ, []string{"a/0", "b/0", "c/0"}) || r.clean() {
+		t.Errorf("replayed otherwise %q, clean %t", r.differ, r.clean())
+	}
+}
+
 func TestRecoveries(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	got := recoveries([]time.Time{at(10), at(20), at(90)}, []result{{stored: at(9)}, {stored: at(13)}, {stored: at(21)}})
