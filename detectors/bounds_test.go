@@ -240,3 +240,80 @@ func TestShortened(t *testing.T) {
 		t.Errorf("%d steps, coverage %v; want 3002, capped", r.Steps, r.Coverage)
 	}
 }
+
+// TestLostGoesOn: a trajectory that was closed for want of memory and begins a
+// task again is whole.
+func TestLostGoesOn(t *testing.T) {
+	f := bounded(t, 1000)
+	for i := range 20 {
+		f.start(t, fmt.Sprint("t", i))
+	}
+	f.shard.Limit(f.shard.Counts().Bytes - 1)
+	f.start(t, "one more")
+	id := ""
+	for _, e := range f.shard.live.All() {
+		if e.lost && e.past != nil {
+			id = e.past.record.TrajectoryID
+		}
+	}
+	if id == "" {
+		t.Fatal("none was closed and is remembered")
+	}
+	f.shard.Limit(0)
+	f.outs = nil
+	f.start(t, id) // this one was seen
+	f.say(t, `{"trajectory_id":%q,"id":"again","seq":7,"kind":"task_start","task":{"tools":[{"name":"f"}]}}`, id)
+	f.fail(t, id)
+	f.end(t, id)
+	if r := f.tasks()[id]; len(r) != 1 || r[0].Partial || len(f.outs) != 3 {
+		t.Errorf("%d records, %d outputs; want one of a task that is whole, and its failure opened and resolved", len(r), len(f.outs))
+	}
+}
+
+// TestSnapshotWhileEvicting: what gives way while a snapshot is under way is in
+// it as it was.
+func TestSnapshotWhileEvicting(t *testing.T) {
+	f := bounded(t, 100)
+	f.shard.Limit(0)
+	for i := range 300 {
+		f.start(t, fmt.Sprint("t", i))
+		if i%3 == 0 {
+			f.end(t, fmt.Sprint("t", i))
+		}
+	}
+	want := encode(f.shard)
+	f.shard.Freeze()
+	f.shard.Limit(50_000)
+	f.start(t, "one more")
+	if c := f.shard.Counts(); c.Evicted == 0 || c.Forgotten == 0 {
+		t.Fatalf("%d closed, %d forgotten", c.Evicted, c.Forgotten)
+	}
+	next := newFeeder(t)
+	for done := false; !done; {
+		var part []byte
+		part, done = f.shard.AppendFrozen(nil, 4000)
+		if err := next.shard.LoadState(part, func(uint64) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(encode(next.shard), want) {
+		t.Error("the snapshot is not of the moment when it was begun")
+	}
+}
+
+// TestOddNames: a tool that has the name of what is counted for all further ones
+// is still itself after a restart.
+func TestOddNames(t *testing.T) {
+	f := newFeeder(t)
+	f.clock = int64(time.Hour)
+	f.say(t, `{"trajectory_id":"t","id":"s","kind":"task_start","task":{"tools":[{"name":"__other__","parameters":{"type":"object","properties":{"n":{"type":"integer"}}}}]}}`)
+	next := newFeeder(t)
+	next.clock = f.clock
+	if err := next.shard.LoadState(encode(f.shard), func(uint64) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	next.say(t, `{"trajectory_id":"t","id":"c","kind":"tool_call","call":{"tool":"__other__","arguments":{"n":"many"}}}`)
+	if len(next.outs) != 1 {
+		t.Errorf("%d outputs of a call against the schema, want 1", len(next.outs))
+	}
+}
