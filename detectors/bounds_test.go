@@ -313,7 +313,7 @@ func TestOddNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	next.say(t, `{"trajectory_id":"t","id":"c","kind":"tool_call","call":{"tool":"__other__","arguments":{"n":"many"}}}`)
-	if len(next.outs) != 1 {
-		t.Errorf("%d outputs of a call against the schema, want 1", len(next.outs))
+	if len(next.outs) != 1 || next.outs[0].Record.(*event.Failure).Rule != "schema_violation" {
+		t.Errorf("%d outputs of a call against the schema, want that alone", len(next.outs))
 	}
 }
