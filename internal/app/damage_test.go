@@ -2,11 +2,15 @@ package app_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
+	"misstep/internal/app"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -76,41 +80,47 @@ func TestDamaged(t *testing.T) {
 		damage    func(t *testing.T, js jetstream.JetStream)
 		fallbacks float64
 		says      string // in the log
+		removed   int    // trajectories whose failures the damage took away
 	}{
-		{"nothing", func(*testing.T, jetstream.JetStream) {}, 0, "state restored"},
-		{"chunk missing", func(t *testing.T, js jetstream.JetStream) { newest(t, js, chunk).remove(t) }, 1, "part 1 of checkpoint"},
+		{"nothing", func(*testing.T, jetstream.JetStream) {}, 0, "state restored", 0},
+		{"chunk missing", func(t *testing.T, js jetstream.JetStream) { newest(t, js, chunk).remove(t) }, 1, "part 1 of checkpoint", 0},
 		{"chunk corrupted", func(t *testing.T, js jetstream.JetStream) {
 			p := newest(t, js, chunk)
 			p.replace(t, js, flipped(p.Data))
-		}, 1, "damaged"},
+		}, 1, "damaged", 0},
 		{"chunk truncated", func(t *testing.T, js jetstream.JetStream) {
 			p := newest(t, js, chunk)
 			p.replace(t, js, p.Data[:len(p.Data)/2])
-		}, 1, "damaged"},
-		{"manifest missing", func(t *testing.T, js jetstream.JetStream) { newest(t, js, manifest).remove(t) }, 1, "part 0 of checkpoint"},
+		}, 1, "damaged", 0},
+		{"manifest missing", func(t *testing.T, js jetstream.JetStream) { newest(t, js, manifest).remove(t) }, 1, "part 0 of checkpoint", 0},
 		{"manifest corrupted", func(t *testing.T, js jetstream.JetStream) {
 			p := newest(t, js, manifest)
 			p.replace(t, js, flipped(p.Data))
-		}, 1, "damaged"},
+		}, 1, "damaged", 0},
 		{"manifest truncated", func(t *testing.T, js jetstream.JetStream) {
 			p := newest(t, js, manifest)
 			p.replace(t, js, p.Data[:len(p.Data)/2])
-		}, 1, "damaged"},
-		{"pointer missing", removeFence, 1, "current"},
+		}, 1, "damaged", 0},
+		{"pointer missing", removeFence, 1, "current", 0},
 		{"pointer and manifest missing", func(t *testing.T, js jetstream.JetStream) {
 			removeFence(t, js)
 			newest(t, js, manifest).remove(t)
-		}, 1, "current"},
+		}, 1, "current", 0},
 		{"bucket missing", func(t *testing.T, js jetstream.JetStream) {
 			if err := js.DeleteKeyValue(t.Context(), "AGENT_OWNERS"); err != nil {
 				t.Fatal(err)
 			}
-		}, 0, "state restored"},
+		}, 0, "state restored", 0},
 		{"stream missing", func(t *testing.T, js jetstream.JetStream) {
 			if err := js.DeleteStream(t.Context(), "AGENT_CHECKPOINTS"); err != nil {
 				t.Fatal(err)
 			}
-		}, 2, "the log is applied from its beginning"},
+		}, 2, "the log is applied from its beginning", 0},
+		{"results missing", func(t *testing.T, js jetstream.JetStream) {
+			if err := js.DeleteStream(t.Context(), "AGENT_RESULTS"); err != nil {
+				t.Fatal(err)
+			}
+		}, 1, "current", 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url, js := userServer(t, "")
@@ -132,7 +142,7 @@ func TestDamaged(t *testing.T) {
 			if m := stored(); !strings.Contains(m, `"invented_tool"`) || !strings.Contains(m, `"t1"`) {
 				t.Errorf("published %s", m)
 			}
-			d.exactly(3)
+			d.exactly(3 - c.removed)
 			if got := d.metric("misstep_checkpoint_fallbacks_total"); got != c.fallbacks {
 				t.Errorf("misstep_checkpoint_fallbacks_total is %v, want %v", got, c.fallbacks)
 			}
@@ -140,6 +150,26 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("the log does not say %q:\n%s", c.says, d.log.String())
 			}
 		})
+	}
+}
+
+// torn cuts off the files that hold the messages of a stream.
+func torn(t *testing.T, data, name string) {
+	t.Helper()
+	n := 0
+	err := filepath.WalkDir(data, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(filepath.Dir(path), filepath.Join(name, "msgs")) {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		n++
+		return os.Truncate(path, info.Size()/2)
+	})
+	if err != nil || n == 0 {
+		t.Fatalf("cut off %d files: %v", n, err)
 	}
 }
 
@@ -153,23 +183,7 @@ func TestTornOnDisk(t *testing.T) {
 	d.post(misstep("run-1"))
 	stored()
 	d.stop()
-	files, err := filepath.Glob(filepath.Join(c.Data, "*", "*", "*", "AGENT_CHECKPOINTS", "msgs", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob(filepath.Join(c.Data, "*", "*", "*", "*", "AGENT_CHECKPOINTS", "msgs", "*"))
-	if err != nil || len(files)+len(more) == 0 {
-		t.Fatal("no files of the stream", err)
-	}
-	for _, f := range append(files, more...) {
-		info, err := os.Stat(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(f, info.Size()/2); err != nil {
-			t.Fatal(err)
-		}
-	}
+	torn(t, c.Data, "AGENT_CHECKPOINTS")
 	d = start(t, c)
 	stored = d.stored()
 	d.post(teleport)
@@ -177,5 +191,41 @@ func TestTornOnDisk(t *testing.T) {
 	d.exactly(2)
 	if d.metric("misstep_checkpoint_fallbacks_total") == 0 || !strings.Contains(d.log.String(), "checkpoint") {
 		t.Errorf("it does not say so:\n%s", d.log.String())
+	}
+}
+
+// TestTornResults cuts off the results: what they lost is put out again.
+func TestTornResults(t *testing.T) {
+	c := settings(t.TempDir())
+	d := start(t, c)
+	d.post(catalogue)
+	stored := d.stored()
+	d.post(misstep("run-1"))
+	stored()
+	d.stop()
+	torn(t, c.Data, "AGENT_RESULTS")
+	d = start(t, c)
+	d.until("the failure", func() bool { return d.shows("misstep_outputs_total 1") })
+	stored = d.stored()
+	d.post(teleport)
+	stored()
+	d.exactly(2)
+}
+
+// TestTornSteps cuts off the log of steps behind what was judged. Steps that
+// come now would pass for those that are lost, so the detector does not start.
+func TestTornSteps(t *testing.T) {
+	c := settings(t.TempDir())
+	d := start(t, c)
+	d.post(catalogue)
+	stored := d.stored()
+	d.post(misstep("run-1"))
+	stored()
+	d.stop()
+	torn(t, c.Data, "AGENT_STEPS")
+	err := app.Run(t.Context(), app.Options{Config: c, Out: &buffer{}, Getenv: os.Getenv, Log: zerolog.Nop()})
+	if err == nil || !strings.Contains(err.Error(), "AGENT_STEPS ends at sequence 1; if its end was lost, ") ||
+		!strings.Contains(err.Error(), "with an embedded server name another data folder") {
+		t.Errorf("Run gave %v", err)
 	}
 }
