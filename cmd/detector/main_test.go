@@ -3,21 +3,35 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into testdata as what is wanted")
 
 func TestMain(m *testing.M) {
 	runChild()
-	testscript.Main(m, map[string]func(){
+	testscript.Main(leaks{m}, map[string]func(){
 		"detector": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
+}
+
+// leaks has the tests fail that leave goroutines behind.
+type leaks struct{ m testscript.TestingM }
+
+func (l leaks) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the command lines of testdata/*.txtar.

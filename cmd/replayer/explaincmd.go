@@ -17,7 +17,7 @@ with what the detectors know of each. The first digits of the id suffice when
 no other failure's begins with them. Give the configuration that the failure
 was found with.`,
 		Example: `  replayer run fixtures/sample.jsonl
-  replayer explain 3f1c fixtures/sample.jsonl`,
+  replayer explain 00796 fixtures/sample.jsonl`,
 		Args: needInput(2, "a FAILURE_ID and an INPUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.options(cmd, args[1:])

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -157,7 +158,7 @@ func checkType(h http.Header) error {
 	case t == "":
 		return errors.New("there is no Content-Type; send application/json or application/x-ndjson")
 	case err != nil, kind != "application/json" && kind != "application/x-ndjson":
-		return errors.New("the Content-Type is another; send application/json or application/x-ndjson")
+		return fmt.Errorf("the Content-Type is %.80q; send application/json or application/x-ndjson (curl -H 'Content-Type: application/x-ndjson')", t)
 	case params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8"):
 		return errors.New("the charset is another; send UTF-8")
 	}

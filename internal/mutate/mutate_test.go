@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // unpack writes the fixture to a folder of its own and gives it and the
 // verdicts that the fixture wants.

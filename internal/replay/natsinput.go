@@ -120,6 +120,9 @@ func (in *Inputs) addNATS(ctx context.Context, arg string, format intake.Format,
 			return fail(fmt.Errorf("%s: %w", key, err))
 		}
 	}
+	if opts.From.After(opts.To) {
+		return fail(fmt.Errorf("to: lies before from, so that nothing is between them"))
+	}
 	nc, err := access.connect(ctx, server)
 	if err != nil {
 		return err // names the server

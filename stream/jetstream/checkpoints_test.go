@@ -2,7 +2,9 @@ package jetstream
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -110,6 +112,32 @@ func TestSeek(t *testing.T) {
 	err := openLog(t, nc, LogOptions{}).Seek(t.Context(), 4, 11)
 	if !errors.Is(err, stream.ErrAhead) || !errors.Is(err, ErrOtherStream) {
 		t.Errorf("a stream that lacks a message: Seek gave %v", err)
+	}
+	// The mend that it names is one.
+	if !strings.Contains(fmt.Sprint(err), "`nats stream purge AGENT_STEPS --seq=12`") {
+		t.Errorf("Seek gave %v", err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), StepsStream)
+	if err == nil {
+		err = s.Purge(t.Context(), jetstream.WithPurgeSequence(12))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := openLog(t, nc, LogOptions{})
+	if err := l.Seek(t.Context(), 4, 11); err != nil {
+		t.Fatal(err)
+	}
+	if err := publisher(t, nc).Publish(t.Context(), steps([]byte("next"))); err != nil {
+		t.Fatal(err)
+	}
+	var rec [1]stream.Record
+	if _, err := l.Read(t.Context(), rec[:]); err != nil || rec[0].Offset != 12 {
+		t.Errorf("Read gave offset %d, %v", rec[0].Offset, err)
 	}
 }
 

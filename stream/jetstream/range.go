@@ -32,6 +32,15 @@ func ParseBound(s string) (Bound, error) {
 	return Bound{}, fmt.Errorf("found %q; give a sequence from 1 on, or an RFC 3339 time such as 2026-03-02T09:00:00Z", s)
 }
 
+// After reports whether b is certain to lie after c: both are sequences, or both
+// times.
+func (b Bound) After(c Bound) bool {
+	if !b.Time.IsZero() && !c.Time.IsZero() {
+		return b.Time.After(c.Time)
+	}
+	return c.Sequence > 0 && b.Sequence > c.Sequence
+}
+
 // RangeOptions say what of a stream is meant. Both bounds are in the range.
 type RangeOptions struct {
 	Stream  string

@@ -331,38 +331,24 @@ func isWrongSequence(err error) bool {
 	return errors.As(err, &api) && (api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastConstant)
 }
 
-// readFence reads a partition's fence from the stream's leader.
+// readFence reads a partition's fence from the stream's leader. One that is gone
+// has what it said of the outputs from these.
 func (r *Results) readFence(ctx context.Context, p place) (*fence, error) {
 	subject := fenceSubject(p.source, p.partition)
-	req, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	m, err := r.message(ctx, map[string]any{"last_by_subj": subject})
 	if err != nil {
 		return nil, fmt.Errorf("read fence %s: %w", subject, err)
 	}
-	ctx, stop := answered(ctx, r.nc, r.timeout)
-	defer stop()
-	resp, err := r.nc.RequestWithContext(ctx, apiMessageGet+ResultsStream, req)
-	if err != nil {
-		return nil, fmt.Errorf("read fence %s: %w", subject, classify(why(ctx, err)))
-	}
-	var got struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Sequence uint64 `json:"seq"`
-			Data     []byte `json:"data"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(resp.Data, &got); err != nil {
-		return nil, fmt.Errorf("read fence %s: %w", subject, err)
-	}
-	if got.Error != nil {
-		if got.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-			return &fence{}, nil
+	if m == nil {
+		f := &fence{}
+		if f.body.Origin, err = r.lastOutput(ctx, p); err != nil {
+			return nil, fmt.Errorf("look for the outputs of %s, which is not there: %w", subject, err)
 		}
-		return nil, fmt.Errorf("read fence %s: %w", subject, classify(got.Error))
+		return f, nil
 	}
-	f := &fence{seq: got.Message.Sequence}
-	if err := json.Unmarshal(got.Message.Data, &f.body); err != nil {
-		return nil, fmt.Errorf("read fence %s: %w", subject, err)
+	f := &fence{seq: m.Sequence}
+	if err := json.Unmarshal(m.Data, &f.body); err != nil {
+		return nil, fmt.Errorf("read fence %s: %w; remove it with `nats stream rmm %s %d`, and the outputs tell where to go on", subject, err, ResultsStream, m.Sequence)
 	}
 	if f.body.Version != fenceVersion || f.body.Source != percent(p.source) || f.body.Partition != p.partition {
 		return nil, fmt.Errorf("read fence %s: it is of version %d and %s/%d, want version %d and %s/%d",

@@ -20,7 +20,8 @@ func (l *Log) Seek(ctx context.Context, after, known int64) error {
 		return err
 	}
 	if last := state.LastSeq; last < uint64(known) {
-		return fmt.Errorf("%w: %w: %s ends at sequence %d", ErrOtherStream, stream.ErrAhead, l.opts.Stream, last)
+		return fmt.Errorf("%w: %w: %s ends at sequence %d; if its end was lost, as with the power, `nats stream purge %s --seq=%d` has it go on behind what was judged; with an embedded server name another data folder",
+			ErrOtherStream, stream.ErrAhead, l.opts.Stream, last, l.opts.Stream, known+1)
 	}
 	l.next = max(l.next, uint64(after+1))
 	return nil

@@ -19,7 +19,7 @@ const (
 	// DefaultMinFree is how many bytes of disk the embedded server keeps free.
 	DefaultMinFree = 256 << 20
 
-	spaceEvery   = 50 * time.Millisecond
+	spaceEvery  = 50 * time.Millisecond
 	firstRevive = time.Second
 	lastRevive  = 30 * time.Second
 )
