@@ -33,8 +33,11 @@ func TestCompare(t *testing.T) {
 	want := &expected{records: map[string]string{"a/0": "1", "a/1": "2", "b/0": "3", "c/0": "4"}, steps: 10}
 	var r report
 	r.compare(want, []result{
-		{key: "a/0", value: []byte("1")}, {key: "a/1", value: []byte("other")}, {key: "b/0", value: []byte("3")},
-		{key: "b/0", value: []byte("3")}, {key: "d/0", value: []byte("5")},
+		{key: "a/0", value: []byte("1")},
+		{key: "a/1", value: []byte("other")},
+		{key: "b/0", value: []byte("3")},
+		{key: "b/0", value: []byte("3")},
+		{key: "d/0", value: []byte("5")},
 	})
 	if !slices.Equal(r.lost, []string{"c/0"}) || len(r.wrong) != 2 || !slices.Equal(r.repeated, []string{"b/0"}) || r.clean() {
 		t.Errorf("lost %q, wrong %q, repeated %q, clean %t", r.lost, r.wrong, r.repeated, r.clean())
