@@ -304,6 +304,9 @@ func (f *flusher) publish(ctx context.Context, outs []Output) error {
 		}
 		f.counters.appendFails.Add(1)
 		for ; err != nil; err = f.readLast(ctx) {
+			if errors.Is(err, ErrFenced) {
+				return fmt.Errorf("%s/%d: %w", f.source, f.part, err)
+			}
 			f.setErr(err)
 			if err := sleep(ctx, &wait); err != nil {
 				return err

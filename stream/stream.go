@@ -58,7 +58,7 @@ type Results interface {
 	// Last tells which. ErrFenced is final, any other error is tried again.
 	Append(ctx context.Context, outs []Output) error
 	// Last gives the highest origin that was ever appended for a partition;
-	// false when there is none.
+	// false when there is none. ErrFenced is final here as well.
 	Last(ctx context.Context, source string, partition int32) (Origin, bool, error)
 }
 

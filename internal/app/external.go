@@ -91,7 +91,7 @@ func (b *broker) lease(ctx context.Context) (err error) {
 		return err
 	}
 	opts := jetstream.LeaseOptions{
-		Name: processName(), Lease: b.config.Lease,
+		Name: processName(), Lease: b.config.Lease, Subject: b.config.Subject,
 		Identity: func(ctx context.Context) (string, error) {
 			return jetstream.StreamIdentity(ctx, b.own, b.config.Stream)
 		},

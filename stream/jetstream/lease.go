@@ -33,6 +33,9 @@ type LeaseOptions struct {
 	// Lease is how long the partition stays this process's own without a sign
 	// of life. 0 means DefaultLease.
 	Lease time.Duration
+	// Subject is what of the log is read, as in LogOptions. A lease is for the
+	// whole log, so OnError is told of an owner that reads something else.
+	Subject string
 	// Identity tells the log that is owned from others that had its name. It
 	// is kept with the lease. nil: there is no such thing.
 	Identity func(ctx context.Context) (string, error)
@@ -87,6 +90,7 @@ type leaseBody struct {
 	Owner    string `json:"owner,omitempty"` // absent when it was released
 	Name     string `json:"name"`            // of the last owner
 	Lease    int64  `json:"lease_ms"`
+	Subject  string `json:"subject,omitempty"`
 	Identity string `json:"log,omitempty"`
 }
 
@@ -150,8 +154,14 @@ func (l *Leases) Acquire(ctx context.Context, source string, partition int32) (s
 			}
 		}
 		if name := body.Name; !since.IsZero() && body.Owner != "" {
-			if before := l.standing.Swap(&name); *before != name && l.opts.OnStanding != nil {
-				l.opts.OnStanding(name)
+			if before := l.standing.Swap(&name); *before != name {
+				if l.opts.OnStanding != nil {
+					l.opts.OnStanding(name)
+				}
+				if body.Version == leaseVersion && body.Subject != l.opts.Subject {
+					l.report(fmt.Errorf("lease %s: its owner %s reads the subject %q of %s, and this process %q; one stream has one owner, so what only one of them reads is lost when it changes: give all the same subject, or a stream of its own to each",
+						key, name, body.Subject, source, l.opts.Subject))
+				}
 			}
 		}
 		if err := wait(ctx, l.pause(since, body, over), changed); err != nil {
@@ -202,7 +212,7 @@ func (b *leaseBody) length() time.Duration {
 
 // take replaces a lease that is over.
 func (l *Leases) take(ctx context.Context, source string, partition int32, e leaseEntry, old leaseBody) (*leaseClaim, error) {
-	body := leaseBody{Version: leaseVersion, Owner: l.owner, Name: l.opts.Name, Lease: l.opts.Lease.Milliseconds()}
+	body := leaseBody{Version: leaseVersion, Owner: l.owner, Name: l.opts.Name, Lease: l.opts.Lease.Milliseconds(), Subject: l.opts.Subject}
 	if l.opts.Identity != nil {
 		var err error
 		if body.Identity, err = l.opts.Identity(ctx); err != nil {

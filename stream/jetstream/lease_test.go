@@ -449,3 +449,25 @@ func TestLeasesOnAServer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLeaseOfAnotherSubject: who waits for an owner that reads other messages of
+// the stream is told so, and nobody else.
+func TestLeaseOfAnotherSubject(t *testing.T) {
+	for subject, warned := range map[string]bool{"steps.a": false, "steps.b": true, "": true} {
+		leaseTest(t, func(t *testing.T, ctx context.Context, b *fakeBucket) {
+			a := b.process("a", LeaseOptions{Subject: "steps.a"}).acquire(ctx)
+			var told syncBuffer
+			c := b.process("c", LeaseOptions{Subject: subject, OnError: func(err error) { fmt.Fprintln(&told, err) }}).acquire(ctx)
+			time.Sleep(time.Minute)
+			if c.owns() {
+				t.Error("two owners")
+			}
+			if got := strings.Count(told.String(), `reads the subject "steps.a" of S, and this process "`+subject+`"`); got != map[bool]int{true: 1}[warned] {
+				t.Errorf("subject %q: told %d times: %s", subject, got, told.String())
+			}
+			_ = a.claim.Release()
+			time.Sleep(second)
+			_ = c.claim.Release()
+		})
+	}
+}

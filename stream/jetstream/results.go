@@ -114,7 +114,9 @@ func (r *Results) take(ctx context.Context, p place) (*fence, error) {
 	}
 }
 
-// Last gives the highest origin of a partition in the stream.
+// Last gives the highest origin of a partition in the stream. Its error is
+// stream.ErrFenced when this owner had the partition and another has it now: so
+// that what the other published does not count as this one's own.
 func (r *Results) Last(ctx context.Context, source string, partition int32) (stream.Origin, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,6 +127,8 @@ func (r *Results) Last(ctx context.Context, source string, partition int32) (str
 	}
 	if f.body.Owner == r.owner {
 		r.fences[p] = f // a batch landed whose answer did not come
+	} else if r.fences[p] != nil {
+		return stream.Origin{}, false, fmt.Errorf("last origin of %s/%d: %w (term %d)", source, partition, stream.ErrFenced, f.body.Term)
 	}
 	if f.body.Origin == "" {
 		return stream.Origin{}, false, nil

@@ -40,9 +40,11 @@ func stepsConfig(name, subject string, limits Limits) jetstream.StreamConfig {
 // batches, and creates or mends it otherwise. A stream that exists keeps its
 // limits.
 //
-// The fence is rewritten with each batch and never expires by age, but a limit
-// in bytes that a partition's fence falls out of makes that partition's log be
-// computed anew from its beginning.
+// The fence is rewritten with each batch and never expires by age, but with a
+// limit in bytes a partition's fence can fall out. Then nothing says any more
+// what was published, nor which checkpoint is current: the partition's log is
+// applied from the newest checkpoint that is intact, or its beginning, and what
+// that puts out is published again.
 func EnsureResults(ctx context.Context, nc *nats.Conn, limits Limits) error {
 	return ensure(ctx, nc, resultsConfig(limits))
 }
