@@ -42,9 +42,10 @@ func stepsConfig(name, subject string, limits Limits) jetstream.StreamConfig {
 //
 // The fence is rewritten with each batch and never expires by age, but with a
 // limit in bytes a partition's fence can fall out. Then nothing says any more
-// what was published, nor which checkpoint is current: the partition's log is
-// applied from the newest checkpoint that is intact, or its beginning, and what
-// that puts out is published again.
+// which checkpoint is current nor what was published: the newest checkpoint that
+// is intact is gone on from, or the log's beginning, and the partition's last
+// output is looked for among the newest results; where it is not found, outputs
+// are published again.
 func EnsureResults(ctx context.Context, nc *nats.Conn, limits Limits) error {
 	return ensure(ctx, nc, resultsConfig(limits))
 }
