@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -110,6 +111,7 @@ type app struct {
 	broker    *broker
 	registry  *prometheus.Registry
 	terms     terms
+	beginning sync.Mutex // from the rules that a term begins with to its place in terms
 	followers *followers
 	http      *httpd.Server
 	admin     *httpd.Admin // nil: there is none

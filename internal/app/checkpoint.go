@@ -59,18 +59,30 @@ func (f *inForce) set(r *detectors.Ruleset) {
 	f.rules = r
 }
 
-// change puts rules in force from where the log of steps is applied now.
+// change puts rules in force from where the log of steps is applied now. A term
+// that begins meanwhile begins with them, and is changed likewise; after an
+// error those before are in force.
 func (a *app) change(ctx context.Context, rules *detectors.Ruleset) error {
 	before := a.rules.get()
-	a.rules.set(rules) // for a term that begins meanwhile
-	t := a.terms.get()
-	p := a.newProgram(rules, t.log.Source(), t.log.Partition())
-	if err := t.engine.Switch(ctx, p, rules.Hash()); err != nil {
-		if a.terms.get() == t {
+	for {
+		a.beginning.Lock()
+		a.rules.set(rules)
+		t := a.terms.get()
+		a.beginning.Unlock()
+		p := a.newProgram(rules, t.log.Source(), t.log.Partition())
+		err := t.engine.Switch(ctx, p, rules.Hash())
+		if err == nil {
+			a.terms.replace(t, p)
+			return nil
+		}
+		a.beginning.Lock()
+		same := a.terms.get() == t
+		if same {
 			a.rules.set(before)
 		}
-		return err
+		a.beginning.Unlock()
+		if same || ctx.Err() != nil {
+			return err
+		}
 	}
-	a.terms.replace(t, p)
-	return nil
 }

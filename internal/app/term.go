@@ -103,6 +103,8 @@ func (a *app) begin(ctx context.Context) error {
 		return err
 	}
 	t := &term{log: newDrained(log), close: func() { _ = log.Close() }} // gives nil
+	a.beginning.Lock()
+	defer a.beginning.Unlock()
 	rules := a.rules.get()
 	t.program = a.newProgram(rules, log.Source(), log.Partition())
 	results, checkpoints, err := a.broker.newOwner()
