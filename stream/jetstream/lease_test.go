@@ -459,6 +459,7 @@ func TestLeaseOfAnotherSubject(t *testing.T) {
 			var told syncBuffer
 			c := b.process("c", LeaseOptions{Subject: subject, OnError: func(err error) { fmt.Fprintln(&told, err) }}).acquire(ctx)
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if c.owns() {
 				t.Error("two owners")
 			}
@@ -467,6 +468,7 @@ func TestLeaseOfAnotherSubject(t *testing.T) {
 			}
 			_ = a.claim.Release()
 			time.Sleep(second)
+			synctest.Wait()
 			_ = c.claim.Release()
 		})
 	}
