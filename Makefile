@@ -11,7 +11,7 @@ MUTATE      ?=
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-once arm64 storm storm-short soak mutation cover clean
+.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-once arm64 storm storm-short soak mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -54,6 +54,9 @@ bench: ## what a step costs, against one pass of jsonparser.ObjectEach
 bench-million: ## and with a million live trajectories; 3 GiB
 	$(GO) run ./internal/bench -only detect -live 10000
 	$(GO) run ./internal/bench -only detect -live 1000000
+
+bench-nats: ## the detector on its NATS server, against a plain consumer
+	$(GO) run ./internal/pipebench
 
 bench-once: ## every benchmark once, to see that it runs
 	$(GO) test -run '^$$' -bench . -benchtime 1x $$($(call tests,Benchmark) | cut -d' ' -f1 | sort -u)
