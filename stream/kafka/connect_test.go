@@ -174,19 +174,19 @@ func TestDialer(t *testing.T) {
 // TestRotation: a password, a certificate and an authority that change on disk
 // count for the next connection, and one that cannot be read changes nothing.
 func TestRotation(t *testing.T) {
-	b := kafkatest.Start(t, kafkatest.Options{Secured: true, Users: map[string]string{"alice": "first"}})
+	b := secured.Start(t)
 	password := write(t, "password", "first")
 	ca, err := os.ReadFile(b.Authority.CAFile())
 	if err != nil {
 		t.Fatal(err)
 	}
 	caFile := write(t, "ca.pem", string(ca))
-	cert, key, err := b.Authority.Issue("alice")
+	cert, key, err := b.Authority.Issue("carol")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sasl, err := Connect(t.Context(), ConnectOptions{
-		Brokers: []string{b.Listener(kafkatest.SASLTLS)}, TLS: TLSOptions{CAFile: caFile}, SASL: SASLOptions{"SCRAM-SHA-512", "alice", password},
+		Brokers: []string{b.Listener(kafkatest.SASLTLS)}, TLS: TLSOptions{CAFile: caFile}, SASL: SASLOptions{"SCRAM-SHA-512", "carol", password},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestRotation(t *testing.T) {
 	client, done := b.Client()
 	defer done()
 	set, err := client.AlterUserScramCredentials(t.Context(), &kgo.AlterUserScramCredentialsRequest{
-		Upsertions: []kgo.UserScramCredentialsUpsertion{scramOf("alice", "second")},
+		Upsertions: []kgo.UserScramCredentialsUpsertion{scramOf("carol", "second")},
 	})
 	if err != nil || set.Results[0].Error != nil {
 		t.Fatal(err, set)

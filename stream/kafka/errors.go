@@ -19,12 +19,12 @@ var (
 	// ErrUnavailable says that the cluster cannot be reached, does not answer,
 	// or has no leader at the moment: the same may work later. What was written
 	// may be there or not.
-	ErrUnavailable = errors.New("Kafka is not available")
+	ErrUnavailable = errors.New("the Kafka cluster is not available")
 	// ErrDenied says that an ACL is missing.
-	ErrDenied = errors.New("Kafka denies it")
+	ErrDenied = errors.New("the Kafka cluster denies it")
 	// ErrCredentials says that the cluster does not take this client for who it
 	// says it is.
-	ErrCredentials = errors.New("Kafka refuses the credentials")
+	ErrCredentials = errors.New("the Kafka cluster refuses the credentials")
 	// ErrNoTopic says that a topic or a partition is not there.
 	ErrNoTopic = errors.New("topic is not there")
 	// ErrOutOfRange says that an offset is not in the log.
