@@ -144,7 +144,13 @@ func (d *decoder) kafka(n node, c *Kafka) {
 			d.choice(n, &word, "earliest", "latest")
 			c.Latest = word == "latest"
 		}),
-		note("partitioner", func(n node) { d.choice(n, &c.Partitioner, kafka.Partitioners()...) }),
+		note("partitioner", func(n node) {
+			words := make([]string, 0, len(kafka.Partitioners()))
+			for _, p := range kafka.Partitioners() {
+				words = append(words, string(p))
+			}
+			d.choice(n, &c.Partitioner, words...)
+		}),
 		note("session", func(n node) { d.duration(n, &c.Session, minSession, maxSession, "") }),
 		note("heartbeat", func(n node) { d.duration(n, &c.Heartbeat, 100*time.Millisecond, maxSession/3, "") }),
 		note("compression", func(n node) { d.choice(n, &c.Compression, kafka.Compressions()...) }),

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 )
 
 const (
@@ -60,12 +60,18 @@ func CheckBroker(s string) error {
 // Cluster is a pool of connections to a Kafka cluster. It is safe for
 // concurrent use.
 type Cluster struct {
-	opts   ConnectOptions
-	login  *login // nil: none
-	client *kgo.Client
-	pool   *kgo.Transport
-	dialer *kgo.Dialer
-	told   lately
+	// Client is the client of the pool. Its calls are made once; Do makes them
+	// again.
+	Client *kafka.Client
+	// Dialer makes connections outside of the pool. Its DialFunc sees to TLS, so
+	// its TLS is nil.
+	Dialer *kafka.Dialer
+	// Brokers are the addresses that the cluster was named by.
+	Brokers []string
+
+	opts ConnectOptions
+	pool *kafka.Transport
+	told lately
 
 	mu        sync.Mutex
 	refreshed time.Time
@@ -105,19 +111,19 @@ func newCluster(opts ConnectOptions) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{opts: opts}
-	if c.login, err = newLogin(opts.SASL, opts.Logger); err != nil {
+	login, err := newLogin(opts.SASL, opts.Logger)
+	if err != nil {
 		return nil, err
 	}
-	c.pool = &kgo.Transport{
+	pool := &kafka.Transport{
 		Dial: dial, DialTimeout: dialTimeout, MetadataTTL: metadataTTL, MetadataTopics: opts.Topics, ClientID: opts.ClientID,
 	}
-	c.dialer = &kgo.Dialer{ClientID: opts.ClientID, Timeout: dialTimeout, DialFunc: dial}
-	if c.login != nil {
-		c.pool.SASL, c.dialer.SASLMechanism = c.login, c.login
+	dialer := &kafka.Dialer{ClientID: opts.ClientID, Timeout: dialTimeout, DialFunc: dial}
+	if login != nil {
+		pool.SASL, dialer.SASLMechanism = login, login
 	}
-	c.client = &kgo.Client{Addr: kgo.TCP(opts.Brokers...), Transport: c.pool, Timeout: requestTimeout}
-	return c, nil
+	client := &kafka.Client{Addr: kafka.TCP(opts.Brokers...), Transport: pool, Timeout: requestTimeout}
+	return &Cluster{Client: client, Dialer: dialer, Brokers: opts.Brokers, opts: opts, pool: pool}, nil
 }
 
 // check asks for the versions that the broker speaks, and whether it takes
@@ -125,10 +131,10 @@ func newCluster(opts ConnectOptions) (*Cluster, error) {
 func (c *Cluster) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if _, err := c.client.Metadata(ctx, &kgo.MetadataRequest{}); err != nil {
+	if _, err := c.Client.Metadata(ctx, &kafka.MetadataRequest{}); err != nil {
 		return err
 	}
-	v, err := c.client.ApiVersions(ctx, &kgo.ApiVersionsRequest{})
+	v, err := c.Client.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
 	if err == nil {
 		err = v.Error
 	}
@@ -138,21 +144,10 @@ func (c *Cluster) check(ctx context.Context) error {
 	return checkVersions(v.ApiKeys)
 }
 
-// Client gives the client of the pool. Its calls are made once; Do makes them
-// again.
-func (c *Cluster) Client() *kgo.Client { return c.client }
-
 // RoundTrip sends a request of the protocol to the broker that it is for.
-func (c *Cluster) RoundTrip(ctx context.Context, req kgo.Request) (kgo.Response, error) {
-	return c.pool.RoundTrip(ctx, c.client.Addr, req)
+func (c *Cluster) RoundTrip(ctx context.Context, req kafka.Request) (kafka.Response, error) {
+	return c.pool.RoundTrip(ctx, c.Client.Addr, req)
 }
-
-// Dialer gives what makes connections outside of the pool, as the membership of
-// a group needs them.
-func (c *Cluster) Dialer() *kgo.Dialer { return c.dialer }
-
-// Brokers are the addresses that the cluster was named by.
-func (c *Cluster) Brokers() []string { return c.opts.Brokers }
 
 // refreshEvery bounds how often the pool is given up.
 const refreshEvery = 250 * time.Millisecond
@@ -163,7 +158,7 @@ const refreshEvery = 250 * time.Millisecond
 func (c *Cluster) Refresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.refreshed) >= refreshEvery {
+	if now := time.Now(); c.pool != nil && now.Sub(c.refreshed) >= refreshEvery {
 		c.refreshed = now
 		c.pool.CloseIdleConnections()
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 
 	"misstep/internal/kafkatest"
 )
@@ -161,7 +161,7 @@ func TestDialer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	conn, err := c.Dialer().DialContext(t.Context(), "tcp", c.Brokers()[0])
+	conn, err := c.Dialer.DialContext(t.Context(), "tcp", c.Brokers[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestRotation(t *testing.T) {
 		t.Helper()
 		c.pool.CloseIdleConnections()
 		err := c.Do(t.Context(), "look", func(ctx context.Context) error {
-			_, err := c.client.Metadata(ctx, &kgo.MetadataRequest{})
+			_, err := c.Client.Metadata(ctx, &kafka.MetadataRequest{})
 			return err
 		})
 		if !errors.Is(err, want) {
@@ -221,8 +221,8 @@ func TestRotation(t *testing.T) {
 	reconnects(sasl, ErrCredentials)
 	client, done := b.Client()
 	defer done()
-	set, err := client.AlterUserScramCredentials(t.Context(), &kgo.AlterUserScramCredentialsRequest{
-		Upsertions: []kgo.UserScramCredentialsUpsertion{scramOf("carol", "second")},
+	set, err := client.AlterUserScramCredentials(t.Context(), &kafka.AlterUserScramCredentialsRequest{
+		Upsertions: []kafka.UserScramCredentialsUpsertion{scramOf("carol", "second")},
 	})
 	if err != nil || set.Results[0].Error != nil {
 		t.Fatal(err, set)
@@ -263,13 +263,13 @@ func TestRotation(t *testing.T) {
 }
 
 // scramOf makes what the broker keeps of a password.
-func scramOf(user, password string) kgo.UserScramCredentialsUpsertion {
+func scramOf(user, password string) kafka.UserScramCredentialsUpsertion {
 	salt := []byte("of no importance")
 	salted, err := pbkdf2.Key(sha512.New, password, salt, 4096, sha512.Size)
 	if err != nil {
 		panic(err) // its arguments are constants
 	}
-	return kgo.UserScramCredentialsUpsertion{Name: user, Mechanism: kgo.ScramMechanismSha512, Iterations: 4096, Salt: salt, SaltedPassword: salted}
+	return kafka.UserScramCredentialsUpsertion{Name: user, Mechanism: kafka.ScramMechanismSha512, Iterations: 4096, Salt: salt, SaltedPassword: salted}
 }
 
 // TestBrokerKilled: calls go on where they were when the broker comes back.
@@ -287,8 +287,8 @@ func TestBrokerKilled(t *testing.T) {
 	defer c.Close()
 	produce := func() error {
 		return c.Do(ctx, "produce", func(ctx context.Context) error {
-			r, err := c.Client().Produce(ctx, &kgo.ProduceRequest{
-				Topic: "t", RequiredAcks: kgo.RequireAll, Records: kgo.NewRecordReader(kgo.Record{Value: kgo.NewBytes([]byte("x"))}),
+			r, err := c.Client.Produce(ctx, &kafka.ProduceRequest{
+				Topic: "t", RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte("x"))}),
 			})
 			if err != nil {
 				return err

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -47,8 +47,8 @@ func Classify(err error) error {
 }
 
 func kindOf(err error) error {
-	var code kgo.Error
-	var tooLarge kgo.MessageTooLargeError
+	var code kafka.Error
+	var tooLarge kafka.MessageTooLargeError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return nil
@@ -68,23 +68,23 @@ func kindOf(err error) error {
 	return nil
 }
 
-func kindOfCode(code kgo.Error) error {
+func kindOfCode(code kafka.Error) error {
 	switch code {
-	case kgo.UnknownTopicOrPartition, kgo.UnknownTopicID:
+	case kafka.UnknownTopicOrPartition, kafka.UnknownTopicID:
 		return ErrNoTopic
-	case kgo.OffsetOutOfRange:
+	case kafka.OffsetOutOfRange:
 		return ErrOutOfRange
-	case kgo.TopicAuthorizationFailed, kgo.GroupAuthorizationFailed, kgo.ClusterAuthorizationFailed, kgo.TransactionalIDAuthorizationFailed:
+	case kafka.TopicAuthorizationFailed, kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed:
 		return ErrDenied
-	case kgo.SASLAuthenticationFailed, kgo.UnsupportedSASLMechanism, kgo.IllegalSASLState:
+	case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
 		return ErrCredentials
-	case kgo.IllegalGeneration, kgo.UnknownMemberId, kgo.FencedInstanceID:
+	case kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID:
 		return ErrStale
-	case kgo.MessageSizeTooLarge, kgo.RecordListTooLarge:
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
 		return ErrTooLarge
-	case kgo.BrokerNotAvailable, kgo.ReplicaNotAvailable, kgo.RebalanceInProgress:
+	case kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable, kafka.RebalanceInProgress:
 		return ErrUnavailable
-	case kgo.InvalidMessage: // its checksum was wrong: the network, or the disk
+	case kafka.InvalidMessage: // its checksum was wrong: the network, or the disk
 		return ErrUnavailable
 	}
 	if code.Temporary() {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 )
 
 const (
@@ -59,10 +59,10 @@ func (c *Cluster) attempt(ctx context.Context, call func(context.Context) error)
 	one, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	err := call(one)
-	if errors.Is(Classify(err), ErrNoTopic) && c.client != nil {
+	if errors.Is(Classify(err), ErrNoTopic) && c.Client != nil {
 		// A pool that never reached the cluster knows no topic; why is kept
 		// with the metadata.
-		if _, cause := c.client.Metadata(one, &kgo.MetadataRequest{}); cause != nil {
+		if _, cause := c.Client.Metadata(one, &kafka.MetadataRequest{}); cause != nil {
 			err = cause
 		}
 	}

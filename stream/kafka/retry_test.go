@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -21,34 +21,34 @@ func TestClassify(t *testing.T) {
 	for _, c := range []struct {
 		err, want error
 	}{
-		{kgo.NotLeaderForPartition, ErrUnavailable},
-		{kgo.LeaderNotAvailable, ErrUnavailable},
-		{kgo.BrokerNotAvailable, ErrUnavailable},
-		{kgo.NotEnoughReplicas, ErrUnavailable},
-		{kgo.GroupCoordinatorNotAvailable, ErrUnavailable},
-		{kgo.NotCoordinatorForGroup, ErrUnavailable},
-		{kgo.GroupLoadInProgress, ErrUnavailable},
-		{kgo.RequestTimedOut, ErrUnavailable},
-		{kgo.InvalidMessage, ErrUnavailable},
+		{kafka.NotLeaderForPartition, ErrUnavailable},
+		{kafka.LeaderNotAvailable, ErrUnavailable},
+		{kafka.BrokerNotAvailable, ErrUnavailable},
+		{kafka.NotEnoughReplicas, ErrUnavailable},
+		{kafka.GroupCoordinatorNotAvailable, ErrUnavailable},
+		{kafka.NotCoordinatorForGroup, ErrUnavailable},
+		{kafka.GroupLoadInProgress, ErrUnavailable},
+		{kafka.RequestTimedOut, ErrUnavailable},
+		{kafka.InvalidMessage, ErrUnavailable},
 		{protocol.NewErrNoLeader("t", 1), ErrUnavailable},
 		{io.EOF, ErrUnavailable},
 		{io.ErrUnexpectedEOF, ErrUnavailable},
 		{syscall.ECONNRESET, ErrUnavailable},
 		{context.DeadlineExceeded, ErrUnavailable},
-		{kgo.UnknownTopicOrPartition, ErrNoTopic},
+		{kafka.UnknownTopicOrPartition, ErrNoTopic},
 		{protocol.NewErrNoTopic("t"), ErrNoTopic},
 		{protocol.NewErrNoPartition("t", 1), ErrNoTopic},
-		{kgo.TopicAuthorizationFailed, ErrDenied},
-		{kgo.GroupAuthorizationFailed, ErrDenied},
-		{kgo.SASLAuthenticationFailed, ErrCredentials},
+		{kafka.TopicAuthorizationFailed, ErrDenied},
+		{kafka.GroupAuthorizationFailed, ErrDenied},
+		{kafka.SASLAuthenticationFailed, ErrCredentials},
 		{errors.New("remote error: tls: bad certificate"), ErrCredentials},
-		{kgo.OffsetOutOfRange, ErrOutOfRange},
-		{kgo.IllegalGeneration, ErrStale},
-		{kgo.UnknownMemberId, ErrStale},
-		{kgo.MessageSizeTooLarge, ErrTooLarge},
-		{kgo.MessageTooLargeError{}, ErrTooLarge},
+		{kafka.OffsetOutOfRange, ErrOutOfRange},
+		{kafka.IllegalGeneration, ErrStale},
+		{kafka.UnknownMemberId, ErrStale},
+		{kafka.MessageSizeTooLarge, ErrTooLarge},
+		{kafka.MessageTooLargeError{}, ErrTooLarge},
 		{context.Canceled, context.Canceled},
-		{kgo.InvalidTopic, kgo.InvalidTopic},
+		{kafka.InvalidTopic, kafka.InvalidTopic},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("call: %w", c.err)} {
 			got := Classify(err)
@@ -78,18 +78,18 @@ func TestDo(t *testing.T) {
 	}{
 		{"at once", []error{nil}, 1, 0, 0, nil, ""},
 		{"a closed connection costs nothing", []error{io.EOF, nil}, 2, 0, 0, nil, ""},
-		{"a leader that moves", []error{kgo.NotLeaderForPartition, kgo.NotLeaderForPartition, protocol.NewErrNoLeader("t", 0), nil}, 4, 60 * time.Millisecond, 60 * time.Millisecond, nil, ""},
-		{"for long", []error{kgo.LeaderNotAvailable}, 0, 10 * time.Second, 11 * time.Second, ErrUnavailable, "fetch: the Kafka cluster is not available"},
-		{"no topic", []error{kgo.UnknownTopicOrPartition}, 0, 3 * time.Second, 4 * time.Second, ErrNoTopic, "`detector topics --for kafka` prints the commands"},
-		{"a new topic", []error{kgo.UnknownTopicOrPartition, kgo.UnknownTopicOrPartition, nil}, 3, 20 * time.Millisecond, 20 * time.Millisecond, nil, ""},
-		{"denied", []error{kgo.TopicAuthorizationFailed}, 1, 0, 0, ErrDenied, "`detector topics --for kafka` prints the ACLs"},
-		{"stale", []error{kgo.IllegalGeneration}, 1, 0, 0, ErrStale, "fetch: "},
-		{"another", []error{kgo.InvalidTopic}, 1, 0, 0, kgo.InvalidTopic, "fetch: "},
+		{"a leader that moves", []error{kafka.NotLeaderForPartition, kafka.NotLeaderForPartition, protocol.NewErrNoLeader("t", 0), nil}, 4, 60 * time.Millisecond, 60 * time.Millisecond, nil, ""},
+		{"for long", []error{kafka.LeaderNotAvailable}, 0, 10 * time.Second, 11 * time.Second, ErrUnavailable, "fetch: the Kafka cluster is not available"},
+		{"no topic", []error{kafka.UnknownTopicOrPartition}, 0, 3 * time.Second, 4 * time.Second, ErrNoTopic, "`detector topics --for kafka` prints the commands"},
+		{"a new topic", []error{kafka.UnknownTopicOrPartition, kafka.UnknownTopicOrPartition, nil}, 3, 20 * time.Millisecond, 20 * time.Millisecond, nil, ""},
+		{"denied", []error{kafka.TopicAuthorizationFailed}, 1, 0, 0, ErrDenied, "`detector topics --for kafka` prints the ACLs"},
+		{"stale", []error{kafka.IllegalGeneration}, 1, 0, 0, ErrStale, "fetch: "},
+		{"another", []error{kafka.InvalidTopic}, 1, 0, 0, kafka.InvalidTopic, "fetch: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var said bytes.Buffer
-				cl := &Cluster{pool: &kgo.Transport{}, opts: ConnectOptions{Patience: 10 * time.Second, Logger: zerolog.New(&said)}}
+				cl := &Cluster{pool: &kafka.Transport{}, opts: ConnectOptions{Patience: 10 * time.Second, Logger: zerolog.New(&said)}}
 				calls, began := 0, time.Now()
 				err := cl.Do(t.Context(), "fetch", func(context.Context) error {
 					calls++
@@ -108,7 +108,7 @@ func TestDo(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		cl := &Cluster{pool: &kgo.Transport{}}
+		cl := &Cluster{pool: &kafka.Transport{}}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(stopped) })
 		err := cl.Do(ctx, "x", func(context.Context) error { return io.EOF })

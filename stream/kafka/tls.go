@@ -14,7 +14,7 @@ import (
 	"sync"
 	"syscall"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 )
 
 // TLSOptions say how the broker's certificate is checked, and what this client
@@ -125,11 +125,11 @@ func (o *ConnectOptions) explain(err error) error {
 		return errors.New("nothing listens there (connection refused); start the broker, or correct its address")
 	case errors.As(err, &dns):
 		mend = "correct the host of the broker, or, where it is one that the broker itself gave (advertised.listeners), make it known here"
-	case errors.Is(err, kgo.SASLAuthenticationFailed):
+	case errors.Is(err, kafka.SASLAuthenticationFailed):
 		mend = fmt.Sprintf("the broker refuses user %q with this password for %s; correct the user, the password in %s, or the mechanism", o.SASL.User, o.SASL.Mechanism, o.SASL.PasswordFile)
-	case errors.Is(err, kgo.UnsupportedSASLMechanism):
+	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		mend = fmt.Sprintf("the broker does not offer %s on this listener; give a mechanism that is in its sasl.enabled.mechanisms", o.SASL.Mechanism)
-	case errors.Is(err, kgo.IllegalSASLState):
+	case errors.Is(err, kafka.IllegalSASLState):
 		mend = "this listener takes no credentials; name the port of one with SASL, or remove the SASL settings"
 	case errors.As(err, &authority):
 		mend = "name the file with the certificate of its authority as the TLS CA file"

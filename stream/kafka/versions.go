@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
@@ -55,10 +55,10 @@ func (a api) String() string {
 
 // checkVersions says which parts of the protocol the broker does not speak as
 // they are needed.
-func checkVersions(have []kgo.ApiVersionsResponseApiKey) error {
+func checkVersions(have []kafka.ApiVersionsResponseApiKey) error {
 	var lacks []string
 	for _, a := range needed {
-		i := slices.IndexFunc(have, func(h kgo.ApiVersionsResponseApiKey) bool { return h.ApiKey == int(a.key) })
+		i := slices.IndexFunc(have, func(h kafka.ApiVersionsResponseApiKey) bool { return h.ApiKey == int(a.key) })
 		switch {
 		case i < 0:
 			lacks = append(lacks, fmt.Sprintf("it has no %v, of which version %v is needed", a.key, a))

@@ -6,17 +6,17 @@ import (
 	"sync"
 	"testing"
 
-	kgo "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
 func TestVersions(t *testing.T) {
-	all := func() []kgo.ApiVersionsResponseApiKey {
-		var out []kgo.ApiVersionsResponseApiKey
+	all := func() []kafka.ApiVersionsResponseApiKey {
+		var out []kafka.ApiVersionsResponseApiKey
 		for _, a := range needed {
-			out = append(out, kgo.ApiVersionsResponseApiKey{ApiKey: int(a.key), MinVersion: 0, MaxVersion: 20})
+			out = append(out, kafka.ApiVersionsResponseApiKey{ApiKey: int(a.key), MinVersion: 0, MaxVersion: 20})
 		}
 		return out
 	}

@@ -35,10 +35,5 @@ func CheckTopic(s string) error {
 	return nil
 }
 
-// Partitioners lists how a producer can choose the partition of a key: murmur2
-// is that of Java's client and of most others that ask for it, crc32 is
-// librdkafka's default, fnv1a that of Go clients such as Sarama.
-func Partitioners() []string { return []string{"murmur2", "crc32", "fnv1a"} }
-
 // Compressions lists what outputs can be compressed with.
 func Compressions() []string { return []string{"none", "gzip", "snappy", "lz4", "zstd"} }
