@@ -213,7 +213,7 @@ nats:
   url: [nats://a.example:4222, "tls://[::1]:4222"]
   user: detector
   password_file: /run/secrets/nats
-  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true}
+  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true, cert_file: c.pem, key_file: k.pem}
   stream: STEPS-2
   subject: "agent.*.support.>"
   publish_subject: my.steps
@@ -231,7 +231,7 @@ func TestExternalNATS(t *testing.T) {
 		Listen: "127.0.0.1:4222", SyncInterval: time.Second, MinFree: 256 << 20,
 		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
-		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
+		TLS:    NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}, CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
 		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
@@ -286,7 +286,7 @@ func TestKafka(t *testing.T) {
 
 // TestYAML reads back what YAML writes.
 func TestYAML(t *testing.T) {
-	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external, "kafka": onKafka, "kafka without state": "kafka: {brokers: 'h:1', checkpoint: none, replay: 2h, tls: {enabled: true}}"} {
+	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external, "nkey": "nats: {url: 'nats://h', nkey_file: k}", "credentials": "nats: {url: 'nats://h', credentials_file: k}", "kafka": onKafka, "kafka without state": "kafka: {brokers: 'h:1', checkpoint: none, replay: 2h, tls: {enabled: true}}"} {
 		c, err := Parse(name, []byte(src))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
