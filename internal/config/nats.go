@@ -50,7 +50,7 @@ type NATS struct {
 // NATSTLS says what the embedded server proves itself with, and how the
 // certificate of a server of the user's is checked.
 type NATSTLS struct {
-	ServerTLS // of the embedded server, or of this process as a client
+	ServerTLS          // of the embedded server, or of this process as a client
 	CAFile             string
 	ServerName         string
 	InsecureSkipVerify bool

@@ -14,8 +14,8 @@ const (
 	defaultPatience = 30 * time.Second
 	// A topic that is not there may have been made a moment ago.
 	topicPatience = 3 * time.Second
-	firstRetry    = 20 * time.Millisecond
-	lastRetry     = time.Second
+	firstDelay    = 20 * time.Millisecond
+	lastDelay     = time.Second
 	// tellEvery is the least time between two equal warnings.
 	tellEvery = 10 * time.Second
 )
@@ -75,7 +75,7 @@ func delay(n int) time.Duration {
 	if n == 0 {
 		return 0
 	}
-	return min(firstRetry<<min(n-1, 10), lastRetry)
+	return min(firstDelay<<min(n-1, 10), lastDelay)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
