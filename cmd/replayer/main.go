@@ -85,7 +85,7 @@ do it.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newVersion())
+	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newInject(), newVersion())
 	return root
 }
 
