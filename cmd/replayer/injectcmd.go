@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"misstep/event"
 	"misstep/internal/inject"
 	"misstep/internal/replay"
 )
@@ -80,11 +79,7 @@ func (f *injectFlags) inject(cmd *cobra.Command, args []string) error {
 		}
 		defer files[i].discard()
 	}
-	var line []byte
-	read, err := replay.Walk(cmd.Context(), inputs, progress(cmd), func(s *event.Step) error {
-		line = event.AppendStep(line[:0], s)
-		return in.Add(line)
-	})
+	read, err := replay.Lines(cmd.Context(), inputs, progress(cmd), in.Add)
 	if err != nil {
 		return err
 	}

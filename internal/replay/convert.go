@@ -22,11 +22,18 @@ type Converted struct {
 // their members in the order of the format; members that it does not know are
 // left out.
 func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (*Converted, error) {
+	return Lines(ctx, in, progress, func(line []byte) error {
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+}
+
+// Lines is Walk with each step as JSON, which is do's during the call.
+func Lines(ctx context.Context, in *Inputs, progress *Progress, do func(line []byte) error) (*Converted, error) {
 	var line []byte
 	return Walk(ctx, in, progress, func(s *event.Step) error {
-		line = append(event.AppendStep(line[:0], s), '\n')
-		_, err := w.Write(line)
-		return err
+		line = event.AppendStep(line[:0], s)
+		return do(line)
 	})
 }
 
