@@ -221,6 +221,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 			w.Counts.Fallbacks++
 		}
 		tool.Schema.Validate(s.Call.Arguments, &cur.Violations)
+		c.Unlisted = len(cur.Violations.Unknown) > 0
 		c.Misfit = len(cur.Violations.Found)+len(cur.Violations.Unknown) > 0
 		if cur.Violations.Unjudged { // what was found all the same stands
 			t.Task.Missing |= NeedPlainArguments

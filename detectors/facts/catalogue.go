@@ -35,6 +35,8 @@ type Tool struct {
 
 	policies []*Policy
 	makes    bool // it makes something new, by its name
+	Inward   bool // it brings nothing from outside, by its name
+	RunsCode bool // it runs code, by its name
 
 	lower    []byte // the name in lower case
 	hash     uint64
@@ -172,6 +174,7 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
+	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {
 		if p := &w.policies[i]; p.Match(name) {
 			t.policies = append(t.policies, p)

@@ -41,6 +41,7 @@ func (t *Trajectory) show(w *Workspace, s *event.Step) {
 	case event.SystemMessage:
 	case event.ContextAdded:
 		from = FromTool
+		t.known(w).Looked = true
 	case event.AgentMessage:
 		from = FromAgent
 	case event.PlanUpdate:
@@ -116,6 +117,7 @@ func (t *Trajectory) showCall(w *Workspace, a *Agent, c *Call, call *event.Call)
 	if identifiers == 1 && !c.Tool.Changes { // of several, who knows which one it failed on
 		v.touch(touched{hash: last, agent: place, call: c.Index})
 	}
+	v.say(place, c.Index, call.Arguments)
 	if call.Arguments.Form != event.Absent {
 		v.Show(call.Arguments, FromAgent)
 	}
@@ -125,7 +127,9 @@ func (t *Trajectory) showCall(w *Workspace, a *Agent, c *Call, call *event.Call)
 func (t *Trajectory) showResult(w *Workspace, a *Agent, c *Call, r *event.Result) {
 	v := t.known(w)
 	v.Holes = v.Holes || r.Cut.Truncated
-	v.answer(int32(slices.Index(t.Agents, a)), c)
+	place := int32(slices.Index(t.Agents, a))
+	v.answer(place, c)
+	c.Echo = c.Status != event.StatusError && v.echoes(place, c.Index, r.Content)
 	if r.Content.Form == event.Absent {
 		return
 	}
@@ -133,6 +137,7 @@ func (t *Trajectory) showResult(w *Workspace, a *Agent, c *Call, r *event.Result
 		v.echo(r.Content)
 		return
 	}
+	v.Looked = v.Looked || r.Content.Form > event.Null && !c.Echo && !c.Tool.Inward
 	v.Show(r.Content, FromTool)
 }
 

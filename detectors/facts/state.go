@@ -128,6 +128,8 @@ const (
 	silentFlag
 	misfitFlag
 	userFlag
+	echoFlag
+	unlistedFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -273,7 +275,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser, c.Echo, c.Unlisted} {
 		if yes {
 			flags |= 1 << i
 		}
