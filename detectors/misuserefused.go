@@ -39,7 +39,8 @@ var formWords = []string{
 
 // rejected looks at a call that failed.
 func (m *toolMisuse) rejected(p *Pass, c *facts.Call) {
-	if c.Class != facts.Invalid && !isForm(p.ErrorText) || c.Fault == event.FaultUser || c.Fault == event.FaultPolicy {
+	if c.Class != facts.Invalid && !isForm(p.ErrorText) || c.Fault == event.FaultUser || c.Fault == event.FaultPolicy ||
+		c.Misfit && !c.Unlisted { // schema_violation has it
 		return
 	}
 	s := event.Info
