@@ -276,6 +276,10 @@ func TestTheNextOwnerDiesAsItLooks(t *testing.T) {
 			t.Errorf("Last gave %v, %v, %v", last, ok, err)
 		}
 	}
+	// The swing has counted them all, so nobody looks for more.
+	if f, err := r.readFence(t.Context(), place{"s", 0}); err != nil || f.body.Open || f.body.Since != 0 || string(f.body.Head) != "head" {
+		t.Errorf("the fence is %+v, %v", f, err)
+	}
 }
 
 // TestBusy: a clustered stream may refuse what comes before it is done with the
