@@ -11,15 +11,18 @@ import (
 // elsewhere, under other limits or with other ends: it finds what a new one does.
 func TestKeptLists(t *testing.T) {
 	var lists []string
-	for i := range 3 * maxLists {
+	for i := range maxLists - 2 {
 		lists = append(lists, fmt.Sprintf(`[{"name":"tool_%d","description":"%s","parameters":%s{}%s}]`,
 			i, strings.Repeat("x", i*7), strings.Repeat(`{"a":`, i%5), strings.Repeat("}", i%5)))
+	}
+	for i := range lists { // later ones push out earlier ones
+		lists = append(lists, lists[i], strings.ToUpper(lists[i]))
 	}
 	lists = append(lists, "["+strings.Repeat(`"long",`, maxList/7)+"1]", `[]`, `["a"]`)
 	warm := Decoder{}
 	kept := 0
-	for round := range 3 {
-		for i, list := range lists {
+	for most := 9; most >= 3; most-- {
+		for _, list := range lists {
 			for _, form := range []string{
 				`{"trajectory_id":"t","kind":"task_start","task":{"tools":%s}}`,
 				`{"trajectory_id":"t","kind":"model_call","tools":%s}`,
@@ -28,7 +31,6 @@ func TestKeptLists(t *testing.T) {
 				`{"trajectory_id":"t","kind":"tools_changed","tools":%s}`,
 			} {
 				payload := []byte(fmt.Sprintf(form, list))
-				most := 3 + (i+round)%7
 				fresh := Decoder{MaxDepth: most}
 				warm.MaxDepth = most
 				var a, b Step
