@@ -54,6 +54,7 @@ func (p *plant) identical(n int, with failure) bool {
 		if i > 0 && p.r.IntN(2) == 0 {
 			p.agent(p.say("again"))
 		}
+		p.gap = 900 * time.Millisecond // no backing off
 		c := p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
 		r := p.fail(with.of(p.e.id))
 		if i > 0 {
