@@ -180,6 +180,7 @@ func TestFull(t *testing.T) {
 			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
 			TokenFile: "/run/secrets/nats", TLS: NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}},
 		},
+		Kafka:  defaultKafka(),
 		HTTP:   HTTP{Listen: "0.0.0.0:0", Hosts: []string{"detector.example", "no"}, TokenFile: "t", TLS: ServerTLS{CertFile: "c", KeyFile: "k"}},
 		Admin:  HTTP{Listen: "[::1]:4319"},
 		Shards: 3, Checkpoint: Checkpoint{Work: 20 * time.Millisecond, Interval: 2 * time.Second},
@@ -212,7 +213,7 @@ nats:
   url: [nats://a.example:4222, "tls://[::1]:4222"]
   user: detector
   password_file: /run/secrets/nats
-  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true}
+  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true, cert_file: c.pem, key_file: k.pem}
   stream: STEPS-2
   subject: "agent.*.support.>"
   publish_subject: my.steps
@@ -230,7 +231,7 @@ func TestExternalNATS(t *testing.T) {
 		Listen: "127.0.0.1:4222", SyncInterval: time.Second, MinFree: 256 << 20,
 		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
-		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
+		TLS:    NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}, CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
 		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
@@ -242,9 +243,50 @@ func TestExternalNATS(t *testing.T) {
 	}
 }
 
+const onKafka = `
+kafka:
+  brokers: ["a.example:9092", "[::1]:9093"]
+  client_id: detector-7
+  group: my-group
+  topics: {steps: my.steps, failures: my.failures, tasks: my.tasks, directives: my.directives, deadletter: my.dead, gaps: my.gaps}
+  checkpoint: my.state
+  start: latest
+  partitioner: crc32
+  session: 30s
+  heartbeat: 10s
+  compression: zstd
+  tls: {ca_file: ca.pem, server_name: kafka.example, cert_file: c.pem, key_file: k.pem, insecure_skip_verify: true}
+  sasl: {mechanism: SCRAM-SHA-512, user: detector, password_file: /run/secrets/kafka}
+`
+
+func TestKafka(t *testing.T) {
+	c, err := Parse("kafka", []byte(onKafka))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Kafka{
+		Brokers: []string{"a.example:9092", "[::1]:9093"}, ClientID: "detector-7", Group: "my-group",
+		Topics:     KafkaTopics{"my.steps", "my.failures", "my.tasks", "my.directives", "my.dead", "my.gaps"},
+		Checkpoint: "my.state", Replay: time.Hour, Latest: true, Partitioner: "crc32",
+		Session: 30 * time.Second, Heartbeat: 10 * time.Second, Compression: "zstd",
+		TLS:  KafkaTLS{Enabled: true, CAFile: "ca.pem", ServerName: "kafka.example", CertFile: "c.pem", KeyFile: "k.pem", InsecureSkipVerify: true},
+		SASL: KafkaSASL{"SCRAM-SHA-512", "detector", "/run/secrets/kafka"},
+	}
+	if !reflect.DeepEqual(c.Kafka, want) || !c.Kafka.Used() || Default().Kafka.Used() {
+		t.Errorf("got\n%+v\nwant\n%+v", c.Kafka, want)
+	}
+	if strings.Contains(c.YAML(), "nats:") {
+		t.Errorf("there is a NATS server in\n%s", c.YAML())
+	}
+	c, err = Parse("one", []byte("kafka: {brokers: h:9092, checkpoint: none, replay: 24h}\n"))
+	if err != nil || len(c.Kafka.Brokers) != 1 || c.Kafka.Checkpoint != "" || c.Kafka.Replay != 24*time.Hour {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 // TestYAML reads back what YAML writes.
 func TestYAML(t *testing.T) {
-	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external} {
+	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external, "nkey": "nats: {url: 'nats://h', nkey_file: k}", "credentials": "nats: {url: 'nats://h', credentials_file: k}", "kafka": onKafka, "kafka without state": "kafka: {brokers: 'h:1', checkpoint: none, replay: 2h, tls: {enabled: true}}"} {
 		c, err := Parse(name, []byte(src))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -35,6 +35,7 @@ func Parse(file string, src []byte) (*Config, error) {
 }
 
 func (d *decoder) root(n node, c *Config) {
+	var nats node
 	d.mapping(
 		n,
 		field{"data", func(n node) {
@@ -42,7 +43,11 @@ func (d *decoder) root(n node, c *Config) {
 				c.Data = s
 			}
 		}},
-		field{"nats", func(n node) { d.nats(n, &c.NATS) }},
+		field{"nats", func(n node) {
+			nats = n
+			d.nats(n, &c.NATS)
+		}},
+		field{"kafka", func(n node) { d.kafka(n, &c.Kafka) }},
 		field{"http", func(n node) { d.http(n, &c.HTTP, func(n node) { d.listen(n, &c.HTTP.Listen) }) }},
 		field{"admin", func(n node) {
 			d.http(n, &c.Admin, func(n node) {
@@ -93,6 +98,13 @@ func (d *decoder) root(n node, c *Config) {
 			)
 		}},
 	)
+	switch {
+	case !c.Kafka.Used() || nats.ast == nil:
+	case c.NATS.External():
+		d.fail(nats, "nats.url names a NATS server and kafka.brokers a Kafka cluster, and the steps come from one of the two; remove nats, or kafka")
+	default:
+		d.fail(nats, "no NATS server is started when kafka.brokers names a Kafka cluster; remove nats, or kafka")
+	}
 }
 
 func (d *decoder) count(n node, p *int, lo, hi int64) {

@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -111,6 +112,50 @@ func Jars(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return dir, nil
+}
+
+// archive gives a file with the classes of a broker as the JVM keeps them in
+// memory, which saves half of each start. It is empty where none can be made:
+// then all takes longer. The first call on a machine makes it, by a broker that
+// starts and stops.
+func archive(ctx context.Context, lib string) string {
+	java, err := exec.LookPath("java")
+	if err != nil {
+		return ""
+	}
+	version, err := exec.CommandContext(ctx, java, "-version").CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(version) // it is good for one JVM
+	file := fmt.Sprintf("%s-%x.jsa", lib, sum[:6])
+	if _, err := os.Stat(file); err == nil {
+		return file
+	}
+	unlock, err := lock(lib + ".lock")
+	if err != nil {
+		return ""
+	}
+	defer unlock()
+	if _, err := os.Stat(file); err == nil {
+		return file // another process has made it meanwhile
+	}
+	dir, err := os.MkdirTemp("", "misstep-kafka-")
+	if err != nil {
+		return ""
+	}
+	defer os.RemoveAll(dir)
+	temp := file + fmt.Sprintf(".%d", os.Getpid())
+	defer os.Remove(temp)
+	b, err := launch(ctx, dir, lib, Options{}, "-XX:ArchiveClassesAtExit="+temp)
+	if err != nil {
+		return ""
+	}
+	if b.CreateTopic(ctx, "t", 1, nil) != nil || b.Stop() != nil || os.Rename(temp, file) != nil {
+		b.Kill()
+		return ""
+	}
+	return file
 }
 
 // clip gives the end of what a program said.

@@ -35,6 +35,7 @@ type Broker struct {
 
 	dir   string
 	lib   string
+	share string // flag of the JVM: whose classes it takes
 	opts  Options
 	ports map[Listener]int
 	cmd   *exec.Cmd     // nil while it does not run
@@ -53,7 +54,17 @@ func Launch(ctx context.Context, dir string, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{dir: dir, lib: lib, opts: o, ports: map[Listener]int{Plain: 0}}
+	share := "-Xshare:auto"
+	if file := archive(ctx, lib); file != "" {
+		share = "-XX:SharedArchiveFile=" + file
+	}
+	return launch(ctx, dir, lib, o, share)
+}
+
+// launch is Launch with a flag for the JVM.
+func launch(ctx context.Context, dir, lib string, o Options, share string) (*Broker, error) {
+	b := &Broker{dir: dir, lib: lib, share: share, opts: o, ports: map[Listener]int{Plain: 0}}
+	var err error
 	if o.Secured {
 		if b.Authority, err = NewAuthority(dir); err != nil {
 			return nil, err
@@ -76,7 +87,11 @@ func Launch(ctx context.Context, dir string, o Options) (*Broker, error) {
 		return nil, err
 	}
 	format := append([]string{"format", "-t", clusterID, "-c", b.config()}, o.scram()...)
-	if out, err := b.Tool(ctx, "kafka.tools.StorageTool", format...); err != nil {
+	tool := *b
+	if strings.Contains(share, "AtExit") {
+		tool.share = "-Xshare:auto" // the broker's classes are to be kept, not the tool's
+	}
+	if out, err := tool.Tool(ctx, "kafka.tools.StorageTool", format...); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
 	return b, b.Restart(ctx)
@@ -107,7 +122,7 @@ func (b *Broker) Log() string {
 // java gives a command that runs a class of Kafka's packages.
 func (b *Broker) java(ctx context.Context, class string, args ...string) *exec.Cmd {
 	argv := append([]string{
-		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xms128m", "-Xmx512m",
+		b.share, "-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xms128m", "-Xmx512m",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(b.lib, "*"), class,
 	}, args...)
 	cmd := exec.CommandContext(ctx, "java", argv...)
@@ -123,6 +138,30 @@ func (b *Broker) Tool(ctx context.Context, class string, args ...string) (string
 		err = fmt.Errorf("%s %s: %w", class, strings.Join(args, " "), err)
 	}
 	return string(out), err
+}
+
+// scripts are those of Kafka's own programs that Scripts makes, with the class
+// of each.
+var scripts = map[string]string{
+	"kafka-topics.sh":           "org.apache.kafka.tools.TopicCommand",
+	"kafka-acls.sh":             "org.apache.kafka.tools.AclCommand",
+	"kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
+	"kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+}
+
+// Scripts makes Kafka's own programs, by the names that they have in its bin
+// folder, in a folder to put before others in PATH.
+func (b *Broker) Scripts(dir string) error {
+	for name, class := range scripts {
+		text := "#!/bin/sh\nexec"
+		for _, a := range b.java(context.Background(), class).Args {
+			text += " '" + a + "'"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+" \"$@\"\n"), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Restart starts a broker that was stopped or killed on the same folder and
