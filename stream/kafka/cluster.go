@@ -8,23 +8,11 @@ import (
 	"net"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
 // answerTimeout is how long one answer of a broker may take.
 const answerTimeout = 10 * time.Second
-
-// Cluster is how brokers are reached. It may be used by any goroutine.
-type Cluster struct {
-	// Client sends all requests but those of the logs and the group.
-	Client *kafka.Client
-	// Dialer makes the connections of the logs and the group. Its TLS and SASL
-	// are those of the Client.
-	Dialer *kafka.Dialer
-	// Brokers are host:port of those that tell of the others.
-	Brokers []string
-}
 
 // dial connects to one broker, through TLS and SASL where that is asked for.
 func (c *Cluster) dial(ctx context.Context, addr string) (net.Conn, error) {
@@ -88,7 +76,7 @@ const (
 
 // call does one request of the Client's in its time. Where the client has not
 // heard of a topic or its leader yet, so that nothing was sent, it asks again.
-func call[R any](ctx context.Context, what string, do func(context.Context) (R, error)) (R, error) {
+func call[R any](ctx context.Context, c *Cluster, what string, do func(context.Context) (R, error)) (R, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
@@ -99,6 +87,7 @@ func call[R any](ctx context.Context, what string, do func(context.Context) (R, 
 		if !unsent(err) || try == callRetries {
 			return r, fmt.Errorf("%s: %w", what, err)
 		}
+		c.Refresh()
 		t := time.NewTimer(callRetry)
 		select {
 		case <-t.C:

@@ -1,10 +1,8 @@
 package kafka
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"strconv"
 	"testing"
 	"time"
@@ -16,25 +14,20 @@ import (
 	"misstep/stream/logtest"
 )
 
-var shared kafkatest.Shared
-
-func TestMain(m *testing.M) { kafkatest.Main(m, &shared) }
-
 // clusterOf reaches a broker's plain listener.
 func clusterOf(t testing.TB, addr string) *Cluster {
 	t.Helper()
-	tr := &kafka.Transport{ClientID: clientID, MetadataTTL: 100 * time.Millisecond, Dial: (&net.Dialer{Timeout: 3 * time.Second}).DialContext}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &Cluster{
-		Client:  &kafka.Client{Addr: kafka.TCP(addr), Transport: tr},
-		Dialer:  &kafka.Dialer{ClientID: clientID, Timeout: 5 * time.Second},
-		Brokers: []string{addr},
+	c, err := Connect(t.Context(), ConnectOptions{Brokers: []string{addr}, ClientID: "test"})
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 func cluster(t testing.TB) (*kafkatest.Broker, *Cluster) {
 	t.Helper()
-	b := shared.Start(t)
+	b := secured.Start(t)
 	return b, clusterOf(t, b.Addr())
 }
 
@@ -51,7 +44,7 @@ func create(t testing.TB, b *kafkatest.Broker, name string, partitions int, sett
 
 var appendTime = map[string]string{"message.timestamp.type": "LogAppendTime"}
 
-func write(t testing.TB, c *Cluster, topic string, partition int32, compression kafka.Compression, values ...[]byte) int64 {
+func writeTo(t testing.TB, c *Cluster, topic string, partition int32, compression kafka.Compression, values ...[]byte) int64 {
 	t.Helper()
 	for try := 0; ; try++ {
 		base, err := c.produce(t.Context(), topic, partition, valued(values...), compression) // anew, since they are read
@@ -87,7 +80,7 @@ func TestLogConformance(t *testing.T) {
 								size += len(values[n])
 								n++
 							}
-							write(t, c, topic, 1, compression, values[:n]...)
+							writeTo(t, c, topic, 1, compression, values[:n]...)
 							values = values[n:]
 						}
 					},
@@ -147,8 +140,8 @@ func TestResultsConformance(t *testing.T) {
 	})
 }
 
-// members lets one member after the other be the owner of a group.
-type members struct {
+// owners lets one member after the other be the owner of a group.
+type owners struct {
 	c     *Cluster
 	group string
 	topic string
@@ -156,7 +149,7 @@ type members struct {
 }
 
 // join makes a new owner; the one before is none any more.
-func (m *members) join(t *testing.T) *Tenure {
+func (m *owners) join(t *testing.T) *Tenure {
 	t.Helper()
 	if m.last != "" {
 		m.leave(t)
@@ -196,7 +189,7 @@ func (m *members) join(t *testing.T) *Tenure {
 	return nil
 }
 
-func (m *members) leave(t *testing.T) {
+func (m *owners) leave(t *testing.T) {
 	t.Helper()
 	resp, err := m.c.Client.LeaveGroup(t.Context(), &kafka.LeaveGroupRequest{GroupID: m.group, Members: []kafka.LeaveGroupRequestMember{{ID: m.last}}})
 	if err == nil {
@@ -218,7 +211,7 @@ func TestCheckpointsConformance(t *testing.T) {
 		create(t, b, failures, 2, nil)
 		compacted := map[string]string{"cleanup.policy": "compact"}
 		create(t, b, checkpoints, 2, compacted)
-		m := &members{c: c, group: unique("group"), topic: "log"}
+		m := &owners{c: c, group: unique("group"), topic: "log"}
 		return logtest.Checkpoints{
 			PlainSources: true,
 			Open: func(t *testing.T) (stream.Results, stream.Checkpoints) {
@@ -294,5 +287,3 @@ func TestPartitioners(t *testing.T) {
 		}
 	}
 }
-
-var _ = context.Background

@@ -12,7 +12,7 @@ import (
 func (c *Cluster) offsets(ctx context.Context, topic string, partition int32) (first, end int64, err error) {
 	what := fmt.Sprintf("offsets of %s/%d", topic, partition)
 	p := int(partition)
-	resp, err := call(ctx, what, func(ctx context.Context) (*kafka.ListOffsetsResponse, error) {
+	resp, err := call(ctx, c, what, func(ctx context.Context) (*kafka.ListOffsetsResponse, error) {
 		return c.Client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
 			Topics:         map[string][]kafka.OffsetRequest{topic: {kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p)}},
 			IsolationLevel: kafka.ReadCommitted,

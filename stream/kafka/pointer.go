@@ -42,7 +42,7 @@ type committed struct {
 func (c *Cluster) committed(ctx context.Context, group string, of place) (committed, error) {
 	none := committed{offset: -1}
 	what := fmt.Sprintf("what the group %s has committed for %v", group, of)
-	resp, err := call(ctx, what, func(ctx context.Context) (*kafka.OffsetFetchResponse, error) {
+	resp, err := call(ctx, c, what, func(ctx context.Context) (*kafka.OffsetFetchResponse, error) {
 		return c.Client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
 			GroupID: group, Topics: map[string][]int{of.source: {int(of.partition)}},
 		})
@@ -79,7 +79,7 @@ func (c *Cluster) committed(ctx context.Context, group string, of place) (commit
 // the member is none of the present generation.
 func (c *Cluster) commit(ctx context.Context, group string, generation int, member string, of place, offset int64, metadata string) error {
 	what := fmt.Sprintf("commit offset %d of %v for the group %s", offset, of, group)
-	resp, err := call(ctx, what, func(ctx context.Context) (*kafka.OffsetCommitResponse, error) {
+	resp, err := call(ctx, c, what, func(ctx context.Context) (*kafka.OffsetCommitResponse, error) {
 		return c.Client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID: group, GenerationID: generation, MemberID: member,
 			Topics: map[string][]kafka.OffsetCommit{of.source: {{Partition: int(of.partition), Offset: offset, Metadata: metadata}}},

@@ -199,7 +199,7 @@ func outputRecord(o *stream.Output) kafka.Record {
 // its first record.
 func (c *Cluster) produce(ctx context.Context, topic string, partition int32, recs []kafka.Record, compression kafka.Compression) (int64, error) {
 	what := fmt.Sprintf("write to %s/%d", topic, partition)
-	resp, err := call(ctx, what, func(ctx context.Context) (*kafka.ProduceResponse, error) {
+	resp, err := call(ctx, c, what, func(ctx context.Context) (*kafka.ProduceResponse, error) {
 		return c.Client.Produce(ctx, &kafka.ProduceRequest{
 			Topic: topic, Partition: int(partition), RequiredAcks: kafka.RequireAll,
 			Records: kafka.NewRecordReader(recs...), Compression: compression,

@@ -29,6 +29,7 @@ type Tenure struct {
 	running    chan struct{} // closed unless it is paused
 	lost       chan struct{}
 	over       bool
+	stale      bool
 }
 
 func newTenure(c *Cluster, group string, partition int32, verify time.Duration) *Tenure {
@@ -129,17 +130,17 @@ func (t *Tenure) Gate(ctx context.Context) error {
 func (t *Tenure) Verify(ctx context.Context) error {
 	generation, member := t.Membership()
 	before := time.Now()
-	resp, err := call(ctx, "heartbeat of the group "+t.group, func(ctx context.Context) (*kafka.HeartbeatResponse, error) {
+	resp, err := call(ctx, t.cluster, "heartbeat of the group "+t.group, func(ctx context.Context) (*kafka.HeartbeatResponse, error) {
 		return t.cluster.Client.Heartbeat(ctx, &kafka.HeartbeatRequest{GroupID: t.group, GenerationID: int32(generation), MemberID: member})
 	})
 	if err != nil {
 		return err
 	}
-	// kafka-go 0.4.51 takes the two fields of the answer for each other: the
-	// code is in the lower half of what it gives as the time of throttling.
-	code := kafka.Error(int16(resp.Throttle.Milliseconds()))
-	if code != 0 && code != kafka.RebalanceInProgress {
-		return fmt.Errorf("heartbeat of the group %s: %w", t.group, fenced(code))
+	if err := heartbeatError(resp); err != nil {
+		if errors.Is(err, ErrStale) {
+			t.fail()
+		}
+		return fmt.Errorf("heartbeat of the group %s: %w", t.group, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,13 +157,36 @@ func (t *Tenure) Membership() (generation int, member string) {
 	return t.generation, t.member
 }
 
+// heartbeatError is what an answer to a heartbeat says. That the group is about
+// to change is no error. kafka-go 0.4.51 takes the two fields of the answer for
+// each other: the code is in the lower half of what it gives as the time of
+// throttling.
+func heartbeatError(resp *kafka.HeartbeatResponse) error {
+	code := kafka.Error(int16(resp.Throttle.Milliseconds()))
+	if code == 0 || code == kafka.RebalanceInProgress {
+		return nil
+	}
+	return fenced(code)
+}
+
 // fenced makes stream.ErrFenced of what a coordinator says to who is no member
 // of the present generation.
 func fenced(err error) error {
-	for _, code := range []kafka.Error{kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID} {
-		if errors.Is(err, code) {
-			return fmt.Errorf("%w: %w", stream.ErrFenced, err)
-		}
+	if err = Classify(err); errors.Is(err, ErrStale) {
+		return fmt.Errorf("%w: %w", stream.ErrFenced, err)
 	}
 	return err
+}
+
+// fail notes that what is in memory may be behind another owner's.
+func (t *Tenure) fail() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stale = true
+}
+
+func (t *Tenure) failed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stale
 }
