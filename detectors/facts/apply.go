@@ -70,6 +70,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		}
 	case event.AgentMessage:
 		a.turnOpen = false
+		if w.needs&NeedProvenance != 0 {
+			t.unseen(w, s.Text)
+		}
 		t.waiting = now // until the next step tells: a user message, or more work
 		if !s.Text.Present() || s.Cut.Truncated {
 			c.Lacks |= NeedMessages

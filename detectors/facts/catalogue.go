@@ -33,21 +33,26 @@ type Tool struct {
 
 	Words []string // of the name, in lower case
 
+	// Confirm says that its description wants the user to confirm it.
+	Confirm bool
+
 	policies []*Policy
 	makes    bool // it makes something new, by its name
 	Inward   bool // it brings nothing from outside, by its name
 	RunsCode bool // it runs code, by its name
 
-	lower    []byte // the name in lower case
-	hash     uint64
-	volatile map[string]bool // top-level parameters that mean nothing
-	spec     []byte          // the ToolSpec's JSON, for the state
+	lower       []byte // the name in lower case
+	description []byte // in lower case, cut
+	hash        uint64
+	volatile    map[string]bool // top-level parameters that mean nothing
+	spec        []byte          // the ToolSpec's JSON, for the state
 }
 
 // Catalogue is what tools an agent was offered. It is immutable.
 type Catalogue struct {
 	Names    []string // sorted
 	Complete bool     // false when only changes to it were seen
+	before   map[string][]string
 	tools    map[string]*Tool
 }
 
@@ -127,6 +132,7 @@ func (w *Workspace) cached(base *Catalogue, a, b []byte, build func() (*Catalogu
 		c.Names = append(c.Names, n)
 	}
 	slices.Sort(c.Names)
+	c.order()
 	if w.numCatalogues >= maxCatalogues {
 		clear(w.catalogues)
 		w.numCatalogues = 0
@@ -163,6 +169,8 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 			}
 			w.Counts.SchemasCompiled++
 		}
+		t.Confirm = wantsConfirmation(spec.Description)
+		t.description = lowerText(spec.Description)
 		c.tools[name] = t
 		return nil
 	})
@@ -241,6 +249,10 @@ var readWords = []string{
 	"calculate", "check", "count", "describe", "fetch", "find", "get", "list", "lookup", "open",
 	"query", "read", "retrieve", "search", "show", "view",
 }
+
+// IsChange reports whether a word of a tool's name, in lower case, is a verb of
+// change.
+func IsChange(word string) bool { return slices.Contains(changeWords, word) }
 
 // changesByName guesses from a name whether a tool changes something: its
 // first verb tells.

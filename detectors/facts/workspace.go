@@ -24,6 +24,7 @@ type Workspace struct {
 	looseTools    map[string]*Tool
 	spare         []*Agent // of retired trajectories, for reuse
 	params        map[string]param
+	kinds         map[string]uint32
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
 	spareProvenance []*Provenance
@@ -84,6 +85,7 @@ func NewWorkspace(o Options) *Workspace {
 		catalogues: map[uint64][]cachedCatalogue{},
 		looseTools: map[string]*Tool{},
 		params:     map[string]param{},
+		kinds:      map[string]uint32{},
 	}
 	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
 	return w
