@@ -218,6 +218,7 @@ func (p *plant) readsAgain() bool {
 		return false
 	}
 	other := p.d.entity(p.r)
+	p.user(p.say("compare", "{id2}", other.id))
 	p.call(p.d.look, map[string]any{p.d.idParam: other.id})
 	p.ok(other.record(p.d))
 	p.bad(p.compacted())
