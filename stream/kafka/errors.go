@@ -110,7 +110,7 @@ func mended(err error) error {
 	case errors.Is(err, ErrDenied):
 		return fmt.Errorf("%w; %s the ACLs that are needed", err, topics)
 	case errors.Is(err, ErrNoTopic):
-		return fmt.Errorf("%w; %s the commands that make it", err, topics)
+		return fmt.Errorf("%w; %s the commands that make it, and the ACLs without which it is not seen", err, topics)
 	}
 	return err
 }
