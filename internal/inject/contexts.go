@@ -20,6 +20,7 @@ func contexts() []operator {
 		of(Positive, "default_after_compaction", (*plant).defaultAfterCompaction),
 		of(Positive, "begins_anew", (*plant).beginsAnew),
 		of(Positive, "reads_again_after_compaction", (*plant).readsAgain),
+		of(LookAlike, "value_from_tool", (*plant).valueFromTool),
 		of(LookAlike, "correction_followed", (*plant).correctionFollowed),
 		of(LookAlike, "verification_again", (*plant).verificationAgain),
 		of(LookAlike, "second_entity", (*plant).secondEntity),
