@@ -20,6 +20,8 @@ import (
 // written there.
 type broker struct {
 	server    *jetstream.Embedded // nil: it is the user's
+	data      string              // its folder
+	term      *term               // the first
 	config    *config.NATS
 	logger    zerolog.Logger
 	connect   func(name string) (*nats.Conn, error)
@@ -50,7 +52,7 @@ func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.L
 	case err != nil:
 		return nil, err
 	}
-	b := &broker{server: server, config: &c.NATS, logger: log, connect: server.Connect, ownership: server.Ownership()}
+	b := &broker{server: server, data: c.Data, config: &c.NATS, logger: log, connect: server.Connect, ownership: server.Ownership()}
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -78,7 +80,7 @@ func (b *broker) open(ctx context.Context) (err error) {
 	if err := b.streams(ctx); err != nil {
 		return err
 	}
-	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, from, to int64) error {
+	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, _ int32, from, to int64) error {
 		return jetstream.PublishGap(ctx, b.write, jetstream.Gap{Time: time.Now().UTC(), Source: b.config.Stream, From: from, To: to})
 	}}
 	b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{Stream: b.config.Stream, Subject: b.config.PublishSubject})
@@ -88,7 +90,7 @@ func (b *broker) open(ctx context.Context) (err error) {
 // openLog opens the log of steps from its beginning, for its caller to close.
 func (b *broker) openLog(ctx context.Context) (*jetstream.Log, error) {
 	return jetstream.OpenLog(ctx, b.read, jetstream.LogOptions{
-		Stream: b.config.Stream, Subject: b.config.Subject, OnGap: b.gaps.found,
+		Stream: b.config.Stream, Subject: b.config.Subject, OnGap: func(from, to int64) { b.gaps.found(0, from, to) },
 		OnError: func(err error) { b.logger.Warn().Err(err).Msg("trying again") },
 	})
 }

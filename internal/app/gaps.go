@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,22 +20,37 @@ const (
 )
 
 // gaps tells of records that the log of steps does not hold any more. The
-// reader of the log is its only writer.
+// readers of its partitions are its only writers.
 type gaps struct {
 	log     zerolog.Logger
 	source  string
-	publish func(ctx context.Context, from, to int64) error
+	publish func(ctx context.Context, partition int32, from, to int64) error
 	now     func() time.Time
 
 	count, records atomic.Int64
+	mu             sync.Mutex
 	until          time.Time // end of the minute
 	told, held     int       // in that minute
 }
 
-// found takes one gap, both offsets included.
-func (g *gaps) found(from, to int64) {
+// found takes one gap of a partition, both offsets included.
+func (g *gaps) found(partition int32, from, to int64) {
 	g.count.Add(1)
 	g.records.Add(to - from + 1)
+	if !g.tell(partition, from, to) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
+	defer cancel()
+	if err := g.publish(ctx, partition, from, to); err != nil {
+		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
+	}
+}
+
+// tell logs a gap, unless too many were.
+func (g *gaps) tell(partition int32, from, to int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if now := g.now(); now.After(g.until) {
 		if g.held > 0 {
 			g.log.Warn().Str("source", g.source).Int("gaps", g.held).Msg("more data gaps, too many to tell each; misstep_gaps_total counts them")
@@ -43,16 +59,12 @@ func (g *gaps) found(from, to int64) {
 	}
 	if g.told == gapsTold {
 		g.held++
-		return
+		return false
 	}
 	g.told++
-	g.log.Warn().Str("source", g.source).Int64("from", from).Int64("to", to).
+	g.log.Warn().Str("source", g.source).Int32("partition", partition).Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
-	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
-	defer cancel()
-	if err := g.publish(ctx, from, to); err != nil {
-		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
-	}
+	return true
 }
 
 func (g *gaps) register(r prometheus.Registerer) error {
