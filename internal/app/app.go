@@ -45,6 +45,7 @@ type Running struct {
 	Data    string // empty with a NATS server of the user's
 	Stream  string // that holds the steps, or the topic
 	Kafka   string // addresses of brokers, empty with NATS
+	Group   string // with Kafka
 	Ruleset string
 
 	subject string // of steps

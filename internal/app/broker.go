@@ -36,8 +36,23 @@ type broker struct {
 }
 
 // openBroker starts the server on the data folder, or connects to the user's,
-// and opens its streams.
-func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
+// and opens what is read and written there.
+func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (backend, error) {
+	if c.Kafka.Used() {
+		b, err := openKafka(ctx, c, log)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
+	}
+	b, err := openNATS(ctx, c, s, log)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func openNATS(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
 	if c.NATS.External() {
 		return openExternal(ctx, c, log)
 	}
