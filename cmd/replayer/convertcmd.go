@@ -19,7 +19,8 @@ when the name of the file ends in .gz or .zst. Step events are written with
 their members in one order, without those that the format does not know.
 
 A chat transcript becomes one trajectory. Its messages have no times, and its
-tool results no status: none are made up.`,
+tool results no status: none are made up. A trace becomes one trajectory, whose
+step ids begin with the ids of the trace and of the span that told of it.`,
 		Example: `  replayer convert transcripts.jsonl --out steps.jsonl.gz
   replayer convert --format chat - --out - < transcripts.jsonl`,
 		Args: needInput(1, "an INPUT"),
@@ -54,7 +55,7 @@ tool results no status: none are made up.`,
 		},
 	}
 	f.formatFlag(cmd)
-	natsFlags(cmd, &f.nats)
+	accessFlags(cmd, &f.access)
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` to write to; - is the standard output")
 	return cmd
 }

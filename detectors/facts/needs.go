@@ -4,7 +4,7 @@ import "strings"
 
 // Needs is a set of facts that a rule cannot do without. The same bits say
 // what a step, or a whole task, lacks.
-type Needs uint16
+type Needs uint32
 
 // What a rule may need.
 const (
@@ -17,18 +17,29 @@ const (
 	NeedMessages                         // readable messages of the agent
 	NeedPlainArguments                   // arguments that can be read, not only compared
 	NeedPlainResult                      // a result that can be read, not only compared
-	numNeeds           = iota
 )
 
+// NeedProvenanceWhole asks that nothing that was said before is hidden, cut or
+// forgotten.
+const NeedProvenanceWhole Needs = 1 << 13
+
 // NeedShape asks for the shape key of calls. It can always be had.
-const NeedShape Needs = 1 << 15
+const NeedShape Needs = 1 << 31
+
+// NeedProvenance asks for the provenance of values. It can always be had; how
+// whole it is NeedProvenanceWhole says.
+const NeedProvenance Needs = 1 << 30
+
+// NeedOutputSchema asks to hold results against the tool's output schema.
+const NeedOutputSchema Needs = 1 << 24
 
 // NeedBits is the number of needs that may be lacking.
-const NeedBits = int(numNeeds)
+const NeedBits = 14
 
-var reasons = [numNeeds]string{
+var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
+	13: "no_provenance",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -42,9 +53,10 @@ func (n Needs) Reason() string {
 	return ""
 }
 
-var needNames = [numNeeds]string{
+var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result",
+	13: "all that was said before",
 }
 
 // String lists the needs for a reader.

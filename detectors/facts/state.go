@@ -28,6 +28,8 @@ type TrajectoryState struct {
 	SeenNext     int          `cbor:"13,keyasint,omitempty"`
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
+
+	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -125,6 +127,9 @@ const (
 	doneFlag = 1 << iota
 	silentFlag
 	misfitFlag
+	userFlag
+	echoFlag
+	unlistedFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -154,6 +159,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.provenance != nil {
+		w.Key(16)
+		t.provenance.append(w)
+	}
 	w.Close(m)
 }
 
@@ -266,7 +275,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser, c.Echo, c.Unlisted} {
 		if yes {
 			flags |= 1 << i
 		}

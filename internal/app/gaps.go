@@ -28,22 +28,33 @@ type gaps struct {
 	now     func() time.Time
 
 	count, records atomic.Int64
+	mended         int64     // offset up to which the end that was lost is told
 	mu             sync.Mutex
 	until          time.Time // end of the minute
 	told, held     int       // in that minute
 }
 
-// found takes one gap of a partition, both offsets included.
-func (g *gaps) found(partition int32, from, to int64) {
+// lost takes the gap that the log has since its end was lost, both offsets
+// included, before anything is read.
+func (g *gaps) lost(from, to int64) {
+	g.mended = to
 	g.count.Add(1)
 	g.records.Add(to - from + 1)
-	if !g.tell(partition, from, to) {
-		return
+	g.log.Error().Str("source", g.source).Int64("last", from-1).Int64("judged", to).
+		Msg("the log of steps lost its end, as it can when the power fails: it ended at the offset last and was judged up to the offset judged; " +
+			"it goes on behind that, with a data gap, and all that it holds stays")
+	g.event(0, from, to)
+}
+
+// found takes one gap of a partition, both offsets included.
+func (g *gaps) found(partition int32, from, to int64) {
+	if to <= g.mended {
+		return // told already
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
-	defer cancel()
-	if err := g.publish(ctx, partition, from, to); err != nil {
-		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
+	g.count.Add(1)
+	g.records.Add(to - from + 1)
+	if g.tell(partition, from, to) {
+		g.event(partition, from, to)
 	}
 }
 
@@ -65,6 +76,15 @@ func (g *gaps) tell(partition int32, from, to int64) bool {
 	g.log.Warn().Str("source", g.source).Int32("partition", partition).Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
 	return true
+}
+
+// event publishes a gap.
+func (g *gaps) event(partition int32, from, to int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
+	defer cancel()
+	if err := g.publish(ctx, partition, from, to); err != nil {
+		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
+	}
 }
 
 func (g *gaps) register(r prometheus.Registerer) error {

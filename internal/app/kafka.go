@@ -26,7 +26,7 @@ type kafkaBackend struct {
 	cluster     *kafka.Cluster
 	logger      zerolog.Logger
 	compression kafka.Compression
-	publisher   *kafka.Publisher
+	producer    *kafka.Producer
 	gaps        gaps
 	assigned    prometheus.Gauge
 	rebalances  prometheus.Counter
@@ -56,14 +56,17 @@ func openKafka(ctx context.Context, c *config.Config, log zerolog.Logger) (*kafk
 			Name: "misstep_rebalances_total", Help: "Times that the group gave this process partitions, the same ones included.",
 		}),
 	}
-	if b.compression, err = kafka.ParseCompression(k.Compression); err != nil {
+	if b.compression, err = kafka.CompressionOf(k.Compression); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	b.publisher = kafka.NewPublisher(cluster, k.Topics.Steps, kafka.Partitioner(k.Partitioner), b.compression)
 	b.gaps = gaps{log: log, source: k.Topics.Steps, now: time.Now, publish: func(ctx context.Context, partition int32, from, to int64) error {
 		return kafka.PublishGap(ctx, cluster, k.Topics.Gaps, kafka.Gap{Time: time.Now().UTC(), Source: k.Topics.Steps, Partition: partition, From: from, To: to})
 	}}
 	if err := kafka.CheckTopics(ctx, cluster, KafkaNames(k)); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	b.producer, err = kafka.NewProducer(ctx, cluster, kafka.ProducerOptions{Topic: k.Topics.Steps, Partitioner: kafka.Partitioner(k.Partitioner), Compression: k.Compression})
+	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	if k.Checkpoint == "" {
@@ -182,9 +185,9 @@ func (b *kafkaBackend) keyed() bool            { return true }
 func (b *kafkaBackend) Publish(ctx context.Context, messages []httpd.Message) error {
 	out := make([]kafka.StepMessage, len(messages))
 	for i, m := range messages {
-		out[i] = kafka.StepMessage{Key: m.Key, Value: m.Data}
+		out[i] = kafka.StepMessage{Key: []byte(m.Key), Value: m.Data}
 	}
-	return b.publisher.Publish(ctx, out)
+	return b.producer.Publish(ctx, out)
 }
 
 func (b *kafkaBackend) where(r *Running) {

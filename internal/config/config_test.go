@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"misstep/detectors"
+	"misstep/detectors/facts"
 	"misstep/event"
 )
 
@@ -98,7 +99,7 @@ func TestExample(t *testing.T) {
 	}
 	// An example line is a comment that begins with a letter or two spaces;
 	// prose has one space.
-	shown := regexp.MustCompile(`(?m)^(tools|prices): \[\]\n`).ReplaceAllString(string(src), "")
+	shown := regexp.MustCompile(`(?m)^(tools|policies|suppressions|feedback|prices): \[\]\n`).ReplaceAllString(string(src), "")
 	shown = regexp.MustCompile(`(?m)^#(([a-z]| {2}[ -] ).*)$`).ReplaceAllStringFunc(shown, func(s string) string {
 		if strings.HasPrefix(s, "#   ") && !strings.HasPrefix(s, "#    ") {
 			return s // a list in prose
@@ -117,6 +118,24 @@ func TestExample(t *testing.T) {
 	}
 	if !reflect.DeepEqual(c.Detect.Tools, want) {
 		t.Errorf("tools %+v, want %+v", c.Detect.Tools, want)
+	}
+	policies := []detectors.Policy{{
+		Tool: "refund_order", Workflow: "support", Grounded: facts.GroundedStrict, Confirm: true, After: []string{"verify_identity"},
+		Bounds: []facts.Bound{{Param: "amount", HasMin: true, HasMax: true, Max: 500_000_000}, {Param: "currency", In: []string{"EUR", "USD"}}},
+	}}
+	if !reflect.DeepEqual(c.Detect.Policies, policies) {
+		t.Errorf("policies %+v, want %+v", c.Detect.Policies, policies)
+	}
+	suppressions := []detectors.Suppression{{
+		Rule: "no_progress", Workflow: "nightly-*", Subject: "get_job", Until: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+		MaxSeverity: event.Info, Reason: "the queue answers only after midnight",
+	}}
+	if !reflect.DeepEqual(c.Detect.Suppressions, suppressions) {
+		t.Errorf("suppressions %+v, want %+v", c.Detect.Suppressions, suppressions)
+	}
+	feedback := []detectors.Feedback{{Rule: "fabricated_argument", Workflow: "support", TruePositives: 12, FalsePositives: 3}}
+	if !reflect.DeepEqual(c.Detect.Feedback, feedback) {
+		t.Errorf("feedback %+v, want %+v", c.Detect.Feedback, feedback)
 	}
 	prices := []detectors.Price{{Model: "example-large*", Input: 2_500_000, Output: 10_000_000, CacheRead: 250_000, CacheWrite: 3_125_000}}
 	if !reflect.DeepEqual(c.Detect.Prices, prices) {
@@ -304,6 +323,16 @@ func TestYAML(t *testing.T) {
 }
 
 const hostile = `
+observe_until: 2026-12-24T18:00:00+01:00
+policies:
+  - tool: "*: x"
+    grounded: "off"
+    after: ["no", "- y"]
+    bounds: [{param: "a.b", min: -0.25, in: ["1", "~"]}]
+suppressions:
+  - {detector: retry_loop, subject: "a: *", until: 2026-12-24T18:00:00.5Z}
+  - {workflow: "no", until: 2026-12-24, max_severity: none, reason: "x: #y"}
+feedback: [{rule: cycle, true_positives: 1}]
 data: "a: b\t# c\u202e\x1b[31m\\ 'd'"
 tools:
   - name: "- x\n: y"

@@ -71,6 +71,10 @@ func (d *decoder) root(n node, c *Config) {
 		}},
 		field{"detectors", func(n node) { d.detectors(n, &c.Detect) }},
 		field{"tools", func(n node) { d.list(n, func(n node) { d.tool(n, &c.Detect) }) }},
+		field{"policies", func(n node) { d.list(n, func(n node) { d.policy(n, &c.Detect) }) }},
+		field{"suppressions", func(n node) { d.list(n, func(n node) { d.suppression(n, &c.Detect) }) }},
+		field{"feedback", func(n node) { d.list(n, func(n node) { d.feedback(n, &c.Detect) }) }},
+		field{"observe_until", func(n node) { d.observe(n, &c.Detect) }},
 		field{"prices", func(n node) { d.list(n, func(n node) { d.price(n, &c.Detect) }) }},
 		field{"budgets", func(n node) {
 			const most = 1_000_000_000

@@ -66,6 +66,7 @@ func (c *Config) YAML() string {
 			p("    effect: %s", t.Effect)
 		}
 	}
+	policyYAML(&c.Detect, p)
 	if len(c.Detect.Prices) == 0 {
 		p("prices: []")
 	} else {

@@ -75,11 +75,15 @@ func kafkaPublish(addr string) (publish func(keys []string, lines [][]byte) erro
 	if err != nil {
 		return nil, nil, err
 	}
-	p := misstep.NewPublisher(c, misstep.StepsTopic, misstep.Murmur2, 0)
+	p, err := misstep.NewProducer(context.Background(), c, misstep.ProducerOptions{Topic: misstep.StepsTopic})
+	if err != nil {
+		c.Close()
+		return nil, nil, err
+	}
 	return func(keys []string, lines [][]byte) error {
 		messages := make([]misstep.StepMessage, len(lines))
 		for i := range lines {
-			messages[i] = misstep.StepMessage{Key: keys[i], Value: lines[i]}
+			messages[i] = misstep.StepMessage{Key: []byte(keys[i]), Value: lines[i]}
 		}
 		for try := 0; ; try++ {
 			err := p.Publish(context.Background(), messages)

@@ -35,10 +35,3 @@ func PublishGap(ctx context.Context, c *Cluster, topic string, g Gap) error {
 
 // Compression is a way to compress what is written; the zero value is none.
 type Compression = kafka.Compression
-
-// ParseCompression reads a name of Compressions.
-func ParseCompression(s string) (Compression, error) {
-	var c Compression
-	err := c.UnmarshalText([]byte(s))
-	return c, err
-}

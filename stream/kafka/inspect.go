@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -122,15 +121,8 @@ func (c *Cluster) connection(ctx context.Context) (*protocol.Conn, error) {
 }
 
 func (c *Cluster) connectTo(ctx context.Context, addr string) (*protocol.Conn, error) {
-	var below net.Conn
-	d := *c.Dialer
-	d.DialFunc = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		below, err = c.Dialer.DialFunc(ctx, network, addr)
-		return below, err
-	}
-	// What it gives cannot send this request; what is below it is authenticated
-	// then, and can.
-	if _, err := d.DialContext(ctx, "tcp", addr); err != nil {
+	below, err := c.dial(ctx, addr)
+	if err != nil {
 		return nil, err
 	}
 	conn := protocol.NewConn(below, c.Dialer.ClientID)
@@ -246,9 +238,9 @@ func (c *Cluster) Extents(ctx context.Context, topic, group string, n int) ([]Ex
 	return out, err
 }
 
-// Since gives the first record of a partition whose time is not before t; false
-// when there is none. The time is the record's.
-func (c *Cluster) Since(ctx context.Context, topic string, partition int, t time.Time) (offset int64, at time.Time, ok bool, err error) {
+// Since gives the offset of the first record of a partition whose time is not
+// before t; false when there is none.
+func (c *Cluster) Since(ctx context.Context, topic string, partition int, t time.Time) (offset int64, ok bool, err error) {
 	what := "offset at a time in " + topic + "/" + strconv.Itoa(partition)
 	err = c.Do(ctx, what, func(ctx context.Context) error {
 		r, err := c.Client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
@@ -261,15 +253,15 @@ func (c *Cluster) Since(ctx context.Context, topic string, partition int, t time
 			if p.Error != nil {
 				return p.Error
 			}
-			for o, when := range p.Offsets {
-				if offset, at, ok = o, when, o >= 0; ok {
-					return nil
+			for o := range p.Offsets {
+				if ok = o >= 0; ok {
+					offset = o
 				}
 			}
 		}
 		return nil
 	})
-	return offset, at, ok, err
+	return offset, ok, err
 }
 
 // Sampled is a record of a sample.
