@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -21,7 +22,9 @@ type Producer struct {
 	topic       string
 	partitioner Partitioner
 	compression kafka.Compression
-	partitions  int
+
+	mu    sync.Mutex
+	count topicCount
 }
 
 // ProducerOptions say where steps go.
@@ -64,7 +67,7 @@ func NewProducer(ctx context.Context, c *Cluster, opts ProducerOptions) (*Produc
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{cluster: c, topic: opts.Topic, partitioner: opts.Partitioner, compression: compression, partitions: n}, nil
+	return &Producer{cluster: c, topic: opts.Topic, partitioner: opts.Partitioner, compression: compression, count: topicCount{n, time.Now()}}, nil
 }
 
 // maxProduced is how many bytes of messages are sent in one batch: brokers take
@@ -76,9 +79,13 @@ const maxProduced = 900 << 10
 // order. What fails for a reason that passes is sent again, so a message may be
 // there twice.
 func (p *Producer) Publish(ctx context.Context, msgs []StepMessage) error {
-	parts := make([][]StepMessage, p.partitions)
+	n, err := p.partitions(ctx)
+	if err != nil {
+		return err
+	}
+	parts := make([][]StepMessage, n)
 	for _, m := range msgs {
-		i := p.partitioner.Of(m.Key, p.partitions)
+		i := p.partitioner.Of(m.Key, n)
 		parts[i] = append(parts[i], m)
 	}
 	var wg sync.WaitGroup
@@ -96,6 +103,20 @@ func (p *Producer) Publish(ctx context.Context, msgs []StepMessage) error {
 		}
 	}
 	return nil
+}
+
+// partitions is how many the topic has, which may become more.
+func (p *Producer) partitions(ctx context.Context) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.count.asked) >= countFor {
+		n, err := p.cluster.topicsOf(ctx, p.topic)
+		if err != nil {
+			return 0, err
+		}
+		p.count = topicCount{n, time.Now()}
+	}
+	return p.count.partitions, nil
 }
 
 // publish stores messages of one partition, one batch after the other.
