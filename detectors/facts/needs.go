@@ -4,7 +4,7 @@ import "strings"
 
 // Needs is a set of facts that a rule cannot do without. The same bits say
 // what a step, or a whole task, lacks.
-type Needs uint16
+type Needs uint32
 
 // What a rule may need.
 const (
@@ -17,18 +17,24 @@ const (
 	NeedMessages                         // readable messages of the agent
 	NeedPlainArguments                   // arguments that can be read, not only compared
 	NeedPlainResult                      // a result that can be read, not only compared
+	NeedText                             // readable texts of the user and the agent
+	NeedLanguage                         // texts in a language whose words are known
 	numNeeds           = iota
 )
 
-// NeedShape asks for the shape key of calls. It can always be had.
-const NeedShape Needs = 1 << 15
+// Facts that are computed only when a rule asks for them, and that can always be
+// had.
+const (
+	NeedShape     Needs = 1 << 31 // the shape key of calls
+	NeedDecisions Needs = 1 << 28 // what the agent decided, and how the user pressed it
+)
 
 // NeedBits is the number of needs that may be lacking.
 const NeedBits = int(numNeeds)
 
 var reasons = [numNeeds]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
-	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
+	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result", "no_text", "language",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -44,7 +50,7 @@ func (n Needs) Reason() string {
 
 var needNames = [numNeeds]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
-	"readable arguments", "readable result",
+	"readable arguments", "readable result", "readable texts", "a known language",
 }
 
 // String lists the needs for a reader.
