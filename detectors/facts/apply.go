@@ -35,6 +35,7 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	c := &w.Cur
 	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
 	c.Violations.Reset()
+	c.Said, c.ScalarFlip, c.Shift = nil, nil, nil
 	c.Lacks = 0
 	if t.Partial {
 		c.Lacks = NeedBeginning
@@ -83,6 +84,11 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
+	}
+	if w.needs&NeedDecisions != 0 {
+		w.flips = w.flips[:0]
+		t.judgeDecisions(w, s)
+		c.Flips = w.flips
 	}
 	t.Task.Missing |= c.Lacks
 }

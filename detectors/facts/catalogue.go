@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"misstep/detectors/lexicon"
+
 	"github.com/cespare/xxhash/v2"
 
 	"misstep/detectors/schema"
@@ -30,11 +32,15 @@ type Tool struct {
 
 	Words []string // of the name, in lower case
 
+	acts     acts
 	lower    []byte // the name in lower case
 	hash     uint64
 	volatile map[string]bool // top-level parameters that mean nothing
 	spec     []byte          // the ToolSpec's JSON, for the state
 }
+
+// Families are the families of acts that the tool's name speaks of.
+func (t *Tool) Families() lexicon.Set { return t.acts.families }
 
 // Catalogue is what tools an agent was offered. It is immutable.
 type Catalogue struct {
@@ -157,6 +163,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
+	if w.needs&NeedDecisions != 0 {
+		t.acts = w.actsOf(t.Words)
+	}
 	if !hasPolls {
 		t.Polls = pollsByName(t.Words)
 	}

@@ -45,6 +45,9 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	if s.Current > 0 {
 		t.cur = t.Agents[s.Current-1]
 	}
+	if s.Decisions != nil {
+		return t.decide(w).restore(s.Decisions)
+	}
 	return nil
 }
 

@@ -28,6 +28,8 @@ type TrajectoryState struct {
 	SeenNext     int          `cbor:"13,keyasint,omitempty"`
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
+
+	Decisions *DecisionsState `cbor:"18,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -154,6 +156,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.decisions != nil {
+		w.Key(18)
+		t.decisions.append(w)
+	}
 	w.Close(m)
 }
 

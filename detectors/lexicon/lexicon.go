@@ -57,10 +57,18 @@ const (
 	Evidence
 	Refusal
 	Permit
+	Grant
+	Incapable
+	Condition
+	Answer
 	Concession
 	Holding
 	Hedge
 	Policy
+	Favor
+	Against
+	Concessive
+	Turning
 	Done
 	Auxiliary
 	Promise
@@ -97,7 +105,7 @@ const NumMeanings = int(numMeanings)
 
 var meaningNames = [numMeanings]string{
 	"negation", "doubt", "contradiction", "insistence", "exception", "authority", "threat", "evidence",
-	"refusal", "permit", "concession", "holding", "hedge", "policy", "done", "auxiliary", "promise", "trouble",
+	"refusal", "permit", "grant", "incapable", "condition", "answer", "concession", "holding", "hedge", "policy", "favor", "against", "concessive", "turning", "done", "auxiliary", "promise", "trouble",
 	"correction", "goal_change", "confirmation", "declining", "question", "asking", "greeting", "thanks",
 	"invalidated", "yes", "no", "family.refund", "family.cancel", "family.exchange", "family.return",
 	"family.modify", "family.upgrade", "family.compensate", "family.book", "family.approve", "family.access",
@@ -236,3 +244,17 @@ func Weight(m Meaning) int { return standard.weights[m] }
 // List gives the phrases of a meaning as the file of the language has them,
 // without the mark of a stem.
 func List(l Language, m Meaning) []string { return standard.lists[l][m] }
+
+// Function reports whether word i is a function word of the text's language, of
+// any of the known ones where that is undecided.
+func (t *Text) Function(i int) bool {
+	e := t.Words[i].exact
+	if e < 0 {
+		return false
+	}
+	of := uint32(1) << t.Language
+	if t.Language == Undecided {
+		of = 1<<English | 1<<German
+	}
+	return t.lex.entries[e].function&of != 0
+}
