@@ -65,8 +65,10 @@ var (
 		`"status":"error","error_type":"rate_limited","content":"retry after 2 seconds"`, `"status":"timeout"`, `"status":"denied","content":"not yours"`,
 		`"status":"ok","content":{"error":"away"}`, `"status":"error","content":"Unknown tool"`, `"content":"Error: away"`, `"status":"ok"`,
 	}
-	wireTexts = []string{"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
-		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43."}
+	wireTexts = []string{
+		"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
+		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
+	}
 	wireAsks = []string{"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado."}
 )
 
