@@ -19,22 +19,34 @@ const (
 	NeedPlainResult                      // a result that can be read, not only compared
 	NeedText                             // readable texts of the user and the agent
 	NeedLanguage                         // texts in a language whose words are known
-	numNeeds           = iota
 )
 
-// Facts that are computed only when a rule asks for them, and that can always be
-// had.
-const (
-	NeedShape     Needs = 1 << 31 // the shape key of calls
-	NeedDecisions Needs = 1 << 28 // what the agent decided, and how the user pressed it
-)
+// NeedProvenanceWhole asks that nothing that was said before is hidden, cut or
+// forgotten.
+const NeedProvenanceWhole Needs = 1 << 13
+
+// NeedShape asks for the shape key of calls. It can always be had.
+const NeedShape Needs = 1 << 31
+
+// NeedProvenance asks for the provenance of values. It can always be had; how
+// whole it is NeedProvenanceWhole says.
+const NeedProvenance Needs = 1 << 30
+
+// NeedOutputSchema asks to hold results against the tool's output schema.
+const NeedOutputSchema Needs = 1 << 24
+
+// NeedDecisions asks for what the agent decided, and how the user pressed it. It
+// can always be had; whether the texts could be read NeedText and NeedLanguage
+// say.
+const NeedDecisions Needs = 1 << 28
 
 // NeedBits is the number of needs that may be lacking.
-const NeedBits = int(numNeeds)
+const NeedBits = 14
 
-var reasons = [numNeeds]string{
+var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result", "no_text", "language",
+	13: "no_provenance",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -48,9 +60,10 @@ func (n Needs) Reason() string {
 	return ""
 }
 
-var needNames = [numNeeds]string{
+var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result", "readable texts", "a known language",
+	13: "all that was said before",
 }
 
 // String lists the needs for a reader.

@@ -29,7 +29,8 @@ type TrajectoryState struct {
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
-	Decisions *DecisionsState `cbor:"18,keyasint,omitempty"`
+	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -127,6 +128,9 @@ const (
 	doneFlag = 1 << iota
 	silentFlag
 	misfitFlag
+	userFlag
+	echoFlag
+	unlistedFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -156,6 +160,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.provenance != nil {
+		w.Key(16)
+		t.provenance.append(w)
+	}
 	if t.decisions != nil {
 		w.Key(18)
 		t.decisions.append(w)
@@ -272,7 +280,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser, c.Echo, c.Unlisted} {
 		if yes {
 			flags |= 1 << i
 		}

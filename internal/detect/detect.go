@@ -71,6 +71,9 @@ func (d *decoder) Decode(b *stream.Batch[event.Step], r int32, out *stream.Emitt
 	for {
 		s := b.Add(r)
 		err := d.dec.Next(s)
+		if err == nil && rec.Keyed {
+			err = keyed(rec, s, &d.dec)
+		}
 		if err == nil {
 			b.Hash[len(b.Hash)-1] = detectors.Key(s)
 			if s.LogTime != event.None && b.Clock[r] < s.LogTime {
@@ -88,6 +91,19 @@ func (d *decoder) Decode(b *stream.Batch[event.Step], r int32, out *stream.Emitt
 		}
 		d.refuse(b, r, out, de)
 	}
+}
+
+// keyed says why an event is not where its key is.
+func keyed(rec *stream.Record, s *event.Step, d *event.Decoder) error {
+	switch {
+	case len(rec.Key) == 0:
+		return d.Refused(event.ReasonKey, "trajectory_id", "the record has no key", "give it trajectory_id for its key")
+	case string(rec.Key) != string(s.TrajectoryID):
+		return d.Refused(event.ReasonKey, "trajectory_id", "the record's key is another", "give each record its trajectory_id for its key, and pack steps of one trajectory only")
+	case rec.Misplaced:
+		return d.Refused(event.ReasonKey, "trajectory_id", "the record is in a partition that its key does not belong to", "declare the partitioner that the producers use, or have all use the one that is declared")
+	}
+	return nil
 }
 
 func (d *decoder) refuse(b *stream.Batch[event.Step], r int32, out *stream.Emitter, e *event.DecodeError) {

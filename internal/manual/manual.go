@@ -118,17 +118,15 @@ func needs(r *detectors.Rule) string {
 	return "nothing more"
 }
 
-// Markdown writes a table of the detectors, with the names of their rules.
+// Markdown writes a table of the rules.
 func Markdown(w io.Writer, all []*detectors.Detector) error {
 	var b strings.Builder
-	b.WriteString("| detector | finds | rules |\n|---|---|---|\n")
+	b.WriteString("| detector | rule | finds | threshold |\n|---|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`, "\n", " ")
 	for _, d := range all {
-		names := make([]string, len(d.Rules))
-		for i, r := range d.Rules {
-			names[i] = fmt.Sprintf("`%s` (%s)", r.Name, r.Code)
+		for _, r := range d.Rules {
+			fmt.Fprintf(&b, "| `%s` | `%s` (%s) | %s | %s |\n", d.Name, r.Name, r.Code, cell.Replace(r.Doc), cell.Replace(r.Threshold))
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", d.Name, cell.Replace(d.Doc), strings.Join(names, ", "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -51,7 +51,7 @@ func TestManual(t *testing.T) {
 					t.Errorf("rules %s does not show %s", name, r.Name)
 				}
 			}
-			if !strings.Contains(table.String(), "`"+r.Name+"` ("+r.Code+")") {
+			if !strings.Contains(table.String(), "| `"+d.Name+"` | `"+r.Name+"` ("+r.Code+") | ") {
 				t.Errorf("the table lacks %s", r.Name)
 			}
 		}
