@@ -237,7 +237,8 @@ func (x *scalar) told(t *Trajectory, w *Workspace, s *event.Step, said *lexicon.
 }
 
 // readScalar reads the short answer that a message gives: the word behind a
-// phrase such as "the answer is", or yes or no at its beginning.
+// phrase such as "the answer is", the only number of a short message, or yes or
+// no at its beginning.
 func readScalar(w *Workspace, said *lexicon.Text, was scalarKind) (scalarKind, []byte) {
 	for i := len(said.Matches) - 1; i >= 0; i-- {
 		m := &said.Matches[i]
@@ -247,6 +248,9 @@ func readScalar(w *Workspace, said *lexicon.Text, was scalarKind) (scalarKind, [
 		if value := w.valueBehind(said, m); value != nil {
 			return valued, value
 		}
+	}
+	if value := w.loneNumber(said); value != nil {
+		return valued, value
 	}
 	if was != valued && len(said.Words) > 0 {
 		for i := range said.Matches {
@@ -292,12 +296,41 @@ func (w *Workspace) valueBehind(said *lexicon.Text, m *lexicon.Match) []byte {
 	return w.text[:min(len(w.text)-1, maxThingName)]
 }
 
+// loneNumber gives the number of a short message that holds just one, nil for
+// any other.
+func (w *Workspace) loneNumber(said *lexicon.Text) []byte {
+	const short = 25
+	if len(said.Words) > short || len(said.Sentences) == 0 || said.Sentences[len(said.Sentences)-1].Question {
+		return nil
+	}
+	var only *token
+	for i := range w.tokens {
+		switch k := &w.tokens[i]; {
+		case k.kind != plainNumber && k.kind != amountToken:
+		case only != nil && only.hash != k.hash:
+			return nil
+		default:
+			only = k
+		}
+	}
+	if only == nil || !isDigit(w.message[only.from]) || !isDigit(w.message[only.to-1]) {
+		return nil
+	}
+	w.text = w.text[:0]
+	for _, c := range only.text(w.message) {
+		if c != ',' {
+			w.text = append(w.text, c)
+		}
+	}
+	return w.text[:min(len(w.text), maxThingName)]
+}
+
 // typed gives a word of the message as it was typed, with what belongs to a
 // number: sign, currency, decimals.
 func (w *Workspace) typed(said *lexicon.Text, i int) []byte {
 	from, to := int(said.Words[i].From), int(said.Words[i].To)
 	text := w.message
-	for from > 0 && (text[from-1] == '-' || text[from-1] == '$') {
+	if from > 0 && text[from-1] == '-' {
 		from--
 	}
 	for to+1 < len(text) && isDigit(text[to-1]) && (text[to] == '.' || text[to] == ',') && isDigit(text[to+1]) {

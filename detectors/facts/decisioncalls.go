@@ -91,7 +91,7 @@ const (
 func (d *Decisions) called(t *Trajectory, w *Workspace, s *event.Step) {
 	c := w.Cur.Call
 	d.answer.words = d.answer.words[:0] // the next answer may well be another
-	d.scalar.heard(d.scalar.press && c.PrevKey != None)
+	d.scalar.heard(false)
 	args := s.Call.Arguments.Raw
 	if s.Call.Arguments.Form == event.Hidden {
 		args = nil

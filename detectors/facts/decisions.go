@@ -241,6 +241,9 @@ func (d *Decisions) heard(t *Trajectory, w *Workspace, s *event.Step, said *lexi
 	d.look(w.tokens, w.message)
 	w.content = appendContent(w.content[:0], said)
 	d.turn = said.Pressure()
+	if c := said.First(lexicon.Confirmation); c != nil && c.From == 0 && said.Found&lexicon.Pressures() == 1<<lexicon.Insistence {
+		d.turn = 0 // "yes, do it" takes an offer
+	}
 	if d.turn < pressed && len(d.list) > 0 && said.Found&(1<<lexicon.Confirmation|1<<lexicon.Condition) == 0 && alike(w.content, d.request) {
 		d.turn = pressed // the same again, after it was denied
 	}

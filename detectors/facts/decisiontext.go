@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"slices"
 
 	"misstep/detectors/lexicon"
 	"misstep/event"
@@ -21,8 +22,12 @@ func (d *Decisions) told(t *Trajectory, w *Workspace, s *event.Step, said *lexic
 	near := token{} // the latest thing that the message named
 	next := 0       // token not yet passed
 	seen := 0       // matches before the clause
+	no := len(said.Matches) > 0 && said.Matches[0].Meaning == lexicon.No && said.Matches[0].From == 0 && d.denies()
 	for i := range said.Sentences {
 		for c := (clause{to: said.Sentences[i].From}); c.next(said, i, &seen); {
+			if no && c.from == 0 {
+				c.found |= 1 << lexicon.Refusal
+			}
 			w.things = w.things[:0]
 			end := said.Words[c.to-1].To
 			first := token{}
@@ -67,18 +72,23 @@ func (d *Decisions) told(t *Trajectory, w *Workspace, s *event.Step, said *lexic
 	d.look(w.tokens, w.message)
 }
 
+// denies reports whether some denial stands.
+func (d *Decisions) denies() bool {
+	return slices.ContainsFunc(d.list, func(x Decision) bool { return x.Stance == StanceDenied })
+}
+
 var newline = []byte{'\n'}
 
 // clause decides what one clause of the agent's does.
 func (d *Decisions) clause(t *Trajectory, w *Workspace, s *event.Step, c *clause, name string, vague bool) {
-	families := c.found & lexicon.Families()
+	families := c.families
 	switch {
 	case c.found.Has(lexicon.Refusal):
 		if c.found.Has(lexicon.Incapable) {
 			return
 		}
 		if families == 0 {
-			families = d.families
+			families = requested(d.families)
 		}
 		if families == 0 { // it may renew what it denied before
 			for i := range d.list {
@@ -115,10 +125,21 @@ func (d *Decisions) clause(t *Trajectory, w *Workspace, s *event.Step, c *clause
 	}
 }
 
+// requested narrows what a user speaks of down to what is asked for: to change
+// and to order are words for much else.
+func requested(families lexicon.Set) lexicon.Set {
+	const vague = 1<<lexicon.FamilyModify | 1<<lexicon.FamilyBook
+	if narrow := families &^ vague; narrow != 0 {
+		return narrow
+	}
+	return families
+}
+
 // clause is a part of a sentence that an adversative begins or ends.
 type clause struct {
 	from, to int32 // words
 	found    lexicon.Set
+	families lexicon.Set // of the act that it refuses, grants or offers
 }
 
 // next goes on to the next clause of sentence i; seen is how many matches of
@@ -131,10 +152,22 @@ func (c *clause) next(said *lexicon.Text, i int, seen *int) bool {
 	c.from = c.to
 	for c.to++; c.to < end && !adversative(said.Word(int(c.to))); c.to++ {
 	}
-	c.found = 0
+	c.found, c.families = 0, 0
+	decides, after := false, false // a phrase that decides was met, and an act behind it
 	for ; *seen < len(said.Matches) && said.Matches[*seen].From < c.to; *seen++ {
-		if m := &said.Matches[*seen]; !m.Negated || m.Meaning != lexicon.Grant {
-			c.found |= 1 << m.Meaning
+		m := &said.Matches[*seen]
+		if m.Negated && m.Meaning == lexicon.Grant {
+			continue
+		}
+		c.found |= 1 << m.Meaning
+		switch m.Meaning {
+		case lexicon.Refusal, lexicon.Grant, lexicon.Permit:
+			decides = true
+			continue
+		}
+		// The first act behind the phrase, else the last before it.
+		if act := lexicon.Set(1) << m.Meaning & lexicon.Families(); act != 0 && !after {
+			c.families, after = act, decides
 		}
 	}
 	return true

@@ -6,7 +6,8 @@
 // A file holds a section for each meaning and in it one phrase a line. A phrase
 // is written in full forms ("do not", which also finds "don't" and "dont"); a
 // word that ends in * stands for all words that begin so, and .. for up to
-// three words of any kind. After the name of a section may stand weight=N, the
+// three words of any kind; one behind = counts only as a sentence of its own.
+// After the name of a section may stand weight=N, the
 // thousandths that one message of it adds to the pressure, and affirmed, which
 // lets a phrase count only where no negation stands just before it. Case,
 // umlauts and typographic apostrophes make no difference.

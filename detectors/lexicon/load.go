@@ -65,6 +65,7 @@ type phrase struct {
 	language Language
 	meaning  Meaning
 	elements []int32 // entries, or anyWords
+	whole    bool    // it is a sentence of its own
 }
 
 // contractions are words that stand for several without an apostrophe, or whose
@@ -207,8 +208,9 @@ func (l *lexicon) line(language Language, section, line string, seen map[string]
 		return fmt.Errorf("%q stands there twice", line)
 	}
 	seen[line] = true
-	l.lists[language][m] = append(l.lists[language][m], strings.ReplaceAll(line, "*", ""))
+	l.lists[language][m] = append(l.lists[language][m], strings.TrimPrefix(strings.ReplaceAll(line, "*", ""), "= "))
 	p := phrase{language: language, meaning: m}
+	line, p.whole = strings.CutPrefix(line, "= ")
 	for _, w := range strings.Fields(line) {
 		if w == ".." {
 			p.elements = append(p.elements, anyWords)
@@ -228,7 +230,7 @@ func (l *lexicon) line(language Language, section, line string, seen map[string]
 		return fmt.Errorf("%q must not begin or end with \"..\"", line)
 	}
 	if slices.ContainsFunc(l.phrases, func(q phrase) bool {
-		return q.language == p.language && q.meaning == m && slices.Equal(q.elements, p.elements)
+		return q.language == p.language && q.meaning == m && q.whole == p.whole && slices.Equal(q.elements, p.elements)
 	}) {
 		return nil // another spelling of one that is there
 	}

@@ -51,6 +51,9 @@ func (t *Text) walk(n int32, from, next, end int, negated bool) {
 		if t.Language != Undecided && p.language != t.Language || negated && l.affirmed.Has(p.meaning) {
 			continue
 		}
+		if p.whole && (next != end || int32(from) != t.Sentences[t.Words[from].Sentence].From) {
+			continue
+		}
 		t.Matches = append(t.Matches, Match{p.meaning, int32(from), int32(next), negated})
 		t.Found |= 1 << p.meaning
 		t.count[p.meaning]++
