@@ -1,21 +1,17 @@
 package detectors
 
-import "bytes"
+import (
+	"bytes"
+
+	"misstep/detectors/lexicon"
+)
 
 // maxClaimText is how much of a message is searched for a claim.
 const maxClaimText = 8 << 10
 
 // troubleWords acknowledge that something went wrong. They are English; a
 // message in another language neither acknowledges nor claims.
-var troubleWords = []string{
-	"error", "fail", "unable", "unfortunately", "sorry", "apolog", "issue", "problem", "trouble",
-	"cannot", "can't", "can not", "couldn't", "could not", "wasn't", "was not", "weren't", "isn't", "is not",
-	"didn't", "did not", "doesn't", "does not", "don't", "do not", "haven't", "have not", "hasn't", "has not",
-	"won't", "will not", "not able", "not found", "no longer", "not possible", "not allowed", "not eligible",
-	"not available", "unavailable", "unsuccessful", "invalid", "incorrect", "denied", "rejected", "declined",
-	"refused", "mistake", "unexpected", "however", "try again", "retry", "instead", "timed out", "timeout",
-	"insufficient", "exceed", "missing", "must be", "needs to be", "require", "limit",
-}
+var troubleWords = lexicon.List(lexicon.English, lexicon.Trouble)
 
 // acknowledges reports whether a message, in lower case, owns up to trouble of
 // any kind.
@@ -29,22 +25,14 @@ func acknowledges(text []byte) bool {
 }
 
 // doneWords tell that something was done, whatever it was.
-var doneWords = []string{
-	"completed", "processed", "updated", "confirmed", "done", "booked", "cancelled", "canceled", "changed",
-	"created", "sent", "submitted", "modified", "refunded", "issued", "exchanged", "returned", "added",
-	"removed", "deleted", "saved", "applied", "scheduled", "placed", "transferred", "upgraded", "finalized",
-	"finalised", "resolved", "fixed", "found", "retrieved", "paid", "charged",
-}
+var doneWords = lexicon.List(lexicon.English, lexicon.Done)
 
 // auxiliaries come at most three words before a word that tells of something
 // done, and make it a claim of the present: "has now been cancelled".
-var auxiliaries = []string{"has", "have", "been", "is", "are", "i've", "we've", "was", "were", "i", "we", "successfully", "all"}
+var auxiliaries = lexicon.List(lexicon.English, lexicon.Auxiliary)
 
 // promises make of a sentence something that is still to come.
-var promises = []string{
-	"will", "would", "shall", "should", "could", "can", "may", "might", "i'll", "let", "going",
-	"please", "if", "once", "before", "need", "want", "like",
-}
+var promises = lexicon.List(lexicon.English, lexicon.Promise)
 
 // claims reports whether a message, in lower case, tells that the tool's work
 // is done, and with which word: in one sentence that is neither a question nor

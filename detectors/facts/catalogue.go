@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"misstep/detectors/lexicon"
+
 	"github.com/cespare/xxhash/v2"
 
 	"misstep/detectors/schema"
@@ -36,6 +38,7 @@ type Tool struct {
 	// Confirm says that its description wants the user to confirm it.
 	Confirm bool
 
+	acts     acts
 	policies []*Policy
 	makes    bool // it makes something new, by its name
 	Inward   bool // it brings nothing from outside, by its name
@@ -47,6 +50,9 @@ type Tool struct {
 	volatile    map[string]bool // top-level parameters that mean nothing
 	spec        []byte          // the ToolSpec's JSON, for the state
 }
+
+// Families are the families of acts that the tool's name speaks of.
+func (t *Tool) Families() lexicon.Set { return t.acts.families }
 
 // Catalogue is what tools an agent was offered. It is immutable.
 type Catalogue struct {
@@ -181,6 +187,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
+	if w.needs&NeedDecisions != 0 {
+		t.acts = w.actsOf(t.Words)
+	}
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
 	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {

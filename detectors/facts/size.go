@@ -31,6 +31,7 @@ func (t *Trajectory) Extra() int64 {
 	if t.seen.many != nil {
 		n += manySize
 	}
+	n += t.decisions.size()
 	if k := cap(t.Task.Tools); k > fewTools {
 		n += int64(k) * toolSize
 	}
