@@ -33,7 +33,7 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	t.label(w, s)
 	a := t.agent(w, s.Agent)
 	c := &w.Cur
-	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
+	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText, c.Leaves, c.Asks = s, now, at, a, nil, nil, nil, nil, nil
 	c.Violations.Reset()
 	c.Lacks = 0
 	if t.Partial {
@@ -83,6 +83,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
+	}
+	if w.needs&NeedSlots != 0 {
+		t.slot(w, s)
 	}
 	t.Task.Missing |= c.Lacks
 }

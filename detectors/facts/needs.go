@@ -4,7 +4,7 @@ import "strings"
 
 // Needs is a set of facts that a rule cannot do without. The same bits say
 // what a step, or a whole task, lacks.
-type Needs uint16
+type Needs uint32
 
 // What a rule may need.
 const (
@@ -17,18 +17,26 @@ const (
 	NeedMessages                         // readable messages of the agent
 	NeedPlainArguments                   // arguments that can be read, not only compared
 	NeedPlainResult                      // a result that can be read, not only compared
-	numNeeds           = iota
 )
 
+// NeedSlotTypes asks that what users said, and the arguments of the call at
+// hand, can be read: from them the types of values are learned.
+const NeedSlotTypes Needs = 1 << 12
+
 // NeedShape asks for the shape key of calls. It can always be had.
-const NeedShape Needs = 1 << 15
+const NeedShape Needs = 1 << 31
+
+// NeedSlots asks for the table of slots: what users pinned. It can always be
+// had; whether it is whole NeedSlotTypes says.
+const NeedSlots Needs = 1 << 29
 
 // NeedBits is the number of needs that may be lacking.
-const NeedBits = int(numNeeds)
+const NeedBits = 13
 
-var reasons = [numNeeds]string{
+var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
+	12: "no_slots",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -42,9 +50,10 @@ func (n Needs) Reason() string {
 	return ""
 }
 
-var needNames = [numNeeds]string{
+var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result",
+	12: "typed values of the user",
 }
 
 // String lists the needs for a reader.

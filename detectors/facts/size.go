@@ -22,6 +22,9 @@ func (t *Trajectory) Extra() int64 {
 			n += int64(k) * openSize
 		}
 	}
+	if t.Slots != nil {
+		n += t.Slots.size()
+	}
 	if t.seen.many != nil {
 		n += manySize
 	}

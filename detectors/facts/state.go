@@ -28,6 +28,7 @@ type TrajectoryState struct {
 	SeenNext     int          `cbor:"13,keyasint,omitempty"`
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
+	Slots        *SlotsState  `cbor:"17,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -83,6 +84,7 @@ type AgentState struct {
 	Turn     uint32          `cbor:"5,keyasint,omitempty"`
 	TurnKey  uint64          `cbor:"6,keyasint,omitempty"`
 	TurnOpen bool            `cbor:"7,keyasint,omitempty"`
+	Context  ContextState    `cbor:"8,keyasint,omitempty"`
 }
 
 // OpenCallState is one call without a result.
@@ -154,6 +156,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.Slots != nil {
+		w.Key(17)
+		t.Slots.append(w)
+	}
 	w.Close(m)
 }
 
@@ -255,6 +261,14 @@ func (a *Agent) append(w *state.Writer, table *Table) {
 	w.Uint(5, uint64(a.turn))
 	w.Uint(6, a.turnKey)
 	w.Bool(7, a.turnOpen)
+	if a.Context != (Context{}) {
+		w.Key(8)
+		c := w.Open()
+		w.Int(1, a.Context.Last)
+		w.Int(2, a.Context.High)
+		w.Int(3, a.Context.Fell)
+		w.Close(c)
+	}
 	w.Close(m)
 }
 

@@ -24,13 +24,20 @@ type Workspace struct {
 	spare         []*Agent         // of retired trajectories, for reuse
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
-	canon    event.Canonicalizer
-	args     []byte
-	argNames []uint64
-	text     []byte
-	masked   []byte
-	drop     func(key []byte) bool
-	dropFor  *Tool
+	canon      event.Canonicalizer
+	args       []byte
+	argNames   []uint64
+	text       []byte
+	masked     []byte
+	slot       slotLexer
+	leaves     []Leaf
+	asks       []Ask
+	leafText   []byte
+	branches   int
+	spareSlots []*Slots // of ended tasks, for reuse
+
+	drop    func(key []byte) bool
+	dropFor *Tool
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -96,7 +103,12 @@ type Current struct {
 	// Violations are what is wrong with the arguments of a tool_call, when the
 	// tool's schema is known.
 	Violations schema.Violations
-	Lacks      Needs // what could not be known of this step
+	// Leaves are the scalar arguments of a tool_call, where slots are asked for
+	// and a user pinned something; scratch space of the workspace.
+	Leaves []Leaf
+	// Asks is what an agent_message asks the user for, in the same case.
+	Asks  []Ask
+	Lacks Needs // what could not be known of this step
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte
