@@ -30,9 +30,9 @@ var (
 		Name: "entity_swap", Code: "C2e", Family: "slot", Fault: event.FaultAgent,
 		Doc:       "The user named one thing by its id, and a write goes to another of the same type.",
 		Threshold: "At the call: error; warning where the user's same message also spoke of something else.",
-		Guards:    "The pinned id must share a type with the argument: a tool took it under that parameter, its noun is in the parameter's name, or both have one shape of letters and digits. Ids that the user named too, that the agent named and the user answered to, that a write brought, and requests that moved on (also, another, both) stay silent; so does a call that holds the pinned id as well.",
+		Guards:    "The pinned id must share a type with the argument: a tool took it under that parameter, its noun is in the parameter's name, or both have one shape of letters and digits. An id that nobody showed is made up, which tool_misuse tells. Ids that the user named too, that the agent named and the user answered to, that a write brought, and requests that moved on (also, another, both) stay silent; so does a call that holds the pinned id as well.",
 		Source:    "MAST FM-2.5; detection by the last few messages alone alarms on a quarter of healthy runs.",
-		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedSlots,
+		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedSlots | facts.NeedProvenance,
 	}
 	outdatedValue = &Rule{
 		Name: "outdated_value", Code: "C2", Family: "slot", Fault: event.FaultAgent,
@@ -54,7 +54,7 @@ var (
 		Name: "repeated_step", Code: "C4", Family: "repeat", Fault: event.FaultAgent,
 		Doc:       "A write that succeeded is done again, with the same arguments.",
 		Threshold: "When the second one succeeds: error for tools that send, pay, create or cannot be undone; warning for other declared writes; info where only the name says that the tool writes, or where the result says that it was done already.",
-		Guards:    "Calls of one turn, polling tools, checks such as verify or login, a user who asks for it again, and another write of the tool in between, which the repetition may set back.",
+		Guards:    "Calls of one turn, polling tools, checks such as verify or login, a user who asks for it again, an agent that said it would be done in parts, and another write of the tool in between, which the repetition may set back.",
 		Source:    "MAST FM-1.3, step repetition.",
 		Needs:     facts.NeedArguments | facts.NeedSlots,
 	}

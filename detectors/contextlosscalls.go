@@ -52,7 +52,10 @@ func (m *contextLoss) result(p *Pass) {
 // repeated reports a write that was done before.
 func (m *contextLoss) repeated(p *Pass, first *facts.Call) {
 	c := p.Call
-	if isAny(c.Tool.Words, idempotent) || p.T.Slots != nil && p.T.Slots.Redo > first.Users || m.setBack(p, first) {
+	if isAny(c.Tool.Words, idempotent) || m.setBack(p, first) {
+		return
+	}
+	if s := p.T.Slots; s != nil && (s.Redo > first.Users || s.Parts > 0 && s.Parts+1 >= first.Users) {
 		return
 	}
 	if c.Index == first.Index+1 && c.Users == first.Users && !isAny(c.Tool.Words, once) && c.Tool.Effect != event.EffectIrreversible {

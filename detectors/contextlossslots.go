@@ -150,13 +150,25 @@ func pinFor(s *facts.Slots, leaves []facts.Leaf, l *facts.Leaf) (pin *facts.Ment
 	return pin, n
 }
 
+// madeUp reports whether neither user nor tool showed a value before: it is made up, which
+// is another failure.
+func madeUp(p *Pass, l *facts.Leaf) bool {
+	value := bytes.TrimLeft(l.Raw, "#")
+	for i := range p.Grounds {
+		if g := &p.Grounds[i]; g.Shape == facts.Identifier && bytes.Equal(g.Value, value) {
+			return g.From&facts.FromOutside == 0
+		}
+	}
+	return false
+}
+
 // swapped looks for an id in the place of the one that the user named.
 func (m *contextLoss) swapped(p *Pass, l *facts.Leaf) bool {
 	s := p.T.Slots
 	if !l.Alone || l.Kind != facts.SlotID && (l.Kind != facts.SlotNumber || l.Shape == 0) {
 		return false
 	}
-	if v := s.Mention(l.Hash); v != nil && v.Live() {
+	if v := s.Mention(l.Hash); v != nil && v.Live() || madeUp(p, l) {
 		return false
 	}
 	pin, n := pinFor(s, p.Leaves, l)

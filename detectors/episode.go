@@ -121,7 +121,7 @@ func (es *episodes) apply(p *Pass, env *environment, emit func(*event.Failure)) 
 			es.open = append(es.open, opened(p, f, set))
 			e = &es.open[len(es.open)-1]
 		}
-		e.join(p, f, set.limit(f.Severity))
+		e.join(p, f, p.limit(f.Rule, f.Subject, f.Severity))
 	}
 	p.findings = p.findings[:0]
 	for i := range es.open {
@@ -184,11 +184,12 @@ func opened(p *Pass, f *Finding, set *setting) episode {
 // join adds a finding to the episode.
 func (e *episode) join(p *Pass, f *Finding, s event.Severity) {
 	e.touch(p)
+	conf := p.ruleset.confidence(f.Rule, p.T.Labels.Workflow, f.Confidence)
 	if i := slices.Index(e.rules, f.Rule); i >= 0 {
-		e.weights[i] = max(e.weights[i], f.Confidence)
+		e.weights[i] = max(e.weights[i], conf)
 	} else {
 		e.rules = append(e.rules, f.Rule)
-		e.weights = append(e.weights, f.Confidence)
+		e.weights = append(e.weights, conf)
 	}
 	e.count = max(e.count, f.Count)
 	if s > e.wants || e.message == "" {

@@ -165,7 +165,7 @@ func (r *Ruleset) NewShard() *Shard {
 	}
 	s.deadlines = windows.NewDeadlines(s.live.Key)
 	s.env = environment{hash: r.hash, counts: &s.counts}
-	s.pass.rules = r.rules
+	s.pass.ruleset, s.pass.rules = r, r.rules
 	for i, d := range r.detectors {
 		s.watchers = append(s.watchers, watcher{d, d.New(&r.config)})
 		for _, k := range d.Kinds {

@@ -35,6 +35,8 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	c := &w.Cur
 	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText, c.Leaves, c.Asks = s, now, at, a, nil, nil, nil, nil, nil
 	c.Violations.Reset()
+	c.Output.Reset()
+	c.Grounds = c.Grounds[:0]
 	c.Lacks = 0
 	if t.Partial {
 		c.Lacks = NeedBeginning
@@ -86,6 +88,14 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if w.needs&NeedSlots != 0 {
 		t.slot(w, s)
+	}
+	if w.needs&NeedProvenance != 0 {
+		if s.Kind != event.ToolCall && s.Kind != event.ToolResult {
+			t.show(w, s)
+		}
+		if v := t.provenance; v != nil && v.Holes && s.Kind == event.ToolCall {
+			c.Lacks |= NeedProvenanceWhole
+		}
 	}
 	t.Task.Missing |= c.Lacks
 }
@@ -195,6 +205,9 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	t.Task.Calls++
 	c.count = t.Task.count(tool)
 	t.Task.Counts[c.count].Calls++
+	if w.needs&NeedProvenance != 0 {
+		t.showCall(w, a, c, &s.Call)
+	}
 	if w.needs&NeedSchema == 0 {
 		return
 	}

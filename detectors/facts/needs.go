@@ -23,6 +23,10 @@ const (
 // hand, can be read: from them the types of values are learned.
 const NeedSlotTypes Needs = 1 << 12
 
+// NeedProvenanceWhole asks that nothing that was said before is hidden, cut or
+// forgotten.
+const NeedProvenanceWhole Needs = 1 << 13
+
 // NeedShape asks for the shape key of calls. It can always be had.
 const NeedShape Needs = 1 << 31
 
@@ -30,13 +34,21 @@ const NeedShape Needs = 1 << 31
 // had; whether it is whole NeedSlotTypes says.
 const NeedSlots Needs = 1 << 29
 
+// NeedProvenance asks for the provenance of values. It can always be had; how
+// whole it is NeedProvenanceWhole says.
+const NeedProvenance Needs = 1 << 30
+
+// NeedOutputSchema asks to hold results against the tool's output schema.
+const NeedOutputSchema Needs = 1 << 24
+
 // NeedBits is the number of needs that may be lacking.
-const NeedBits = 13
+const NeedBits = 14
 
 var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
 	12: "no_slots",
+	13: "no_provenance",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -54,6 +66,7 @@ var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result",
 	12: "typed values of the user",
+	13: "all that was said before",
 }
 
 // String lists the needs for a reader.

@@ -8,6 +8,9 @@ const (
 	manySize  = int64(unsafe.Sizeof(manyIDs{}))
 	toolSize  = int64(unsafe.Sizeof(ToolCount{}) + unsafe.Sizeof((*Tool)(nil)))
 	openSize  = int64(unsafe.Sizeof(openCall{}))
+
+	provenanceSize = int64(unsafe.Sizeof(Provenance{}))
+	touchedSize    = int64(unsafe.Sizeof(touched{}))
 )
 
 // Extra is how many bytes hang on the trajectory beside its own.
@@ -24,6 +27,9 @@ func (t *Trajectory) Extra() int64 {
 	}
 	if t.Slots != nil {
 		n += t.Slots.size()
+	}
+	if v := t.provenance; v != nil {
+		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize
 	}
 	if t.seen.many != nil {
 		n += manySize

@@ -117,6 +117,9 @@ func (t *Trajectory) heard(w *Workspace, step *event.Step) {
 			}
 		}
 	}
+	if parts.found(l) {
+		s.Parts = t.Users
+	}
 	w.asked(l)
 	for i := range s.Limits {
 		m := &s.Limits[i]

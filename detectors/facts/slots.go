@@ -20,6 +20,7 @@ type Slots struct {
 	Yes      int32     // Turn of the latest user message that agrees to something
 	Greeted  int32     // Turn of the latest user message that greets or takes leave
 	Redo     uint32    // how many messages of users there were when one asked for something again
+	Parts    uint32    // how many messages of users there were when an agent spoke of doing a thing more than once
 	Blind    bool      // a message of a user could not be read
 
 	echoes   []echo   // what agents wrote, oldest first

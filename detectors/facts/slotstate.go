@@ -28,6 +28,7 @@ type SlotsState struct {
 	Made     []uint64       `cbor:"16,keyasint,omitempty"`
 	ToldSeq  int64          `cbor:"17,keyasint,omitempty"` // as state.Some gives it
 	ToldID   []byte         `cbor:"18,keyasint,omitempty"`
+	Parts    uint32         `cbor:"19,keyasint,omitempty"`
 }
 
 // MentionState is a Mention.
@@ -151,6 +152,7 @@ func (s *Slots) append(w *state.Writer) {
 	}
 	w.Int(17, state.Some(s.ToldSeq))
 	w.Bytes(18, []byte(s.ToldID))
+	w.Uint(19, uint64(s.Parts))
 	w.Close(m)
 }
 
@@ -206,7 +208,7 @@ func (s *Slots) restore(r *SlotsState) error {
 			len(r.Mentions), len(r.Limits), len(r.Echoes), len(r.Called), len(r.Tails), len(r.Breaches), len(r.Made))
 	}
 	s.Turn, s.User, s.Agent, s.Opened, s.Also, s.Yes, s.Greeted = r.Turn, r.User, r.Agent, r.Opened, r.Also, r.Yes, r.Greeted
-	s.Redo, s.Blind, s.ToldSeq, s.ToldID = r.Redo, r.Blind, state.Maybe(r.ToldSeq), string(r.ToldID)
+	s.Redo, s.Parts, s.Blind, s.ToldSeq, s.ToldID = r.Redo, r.Parts, r.Blind, state.Maybe(r.ToldSeq), string(r.ToldID)
 	for i := range r.Mentions {
 		v := &r.Mentions[i]
 		if len(v.Text) > maxPinText || len(v.ID) > event.MaxName {

@@ -128,6 +128,8 @@ var (
 	softOpeners = split("also", "as well", "additionally", "all", "else", "too", "any", "moving on", "besides", "in addition", "secondly", "furthermore", "plus", "lastly", "finally", "next", "then")
 	// redoWords ask for something once more.
 	redoWords = split("again", "once more", "another", "repeat", "resend", "one more", "retry", "redo", "twice", "second", "extra", "additional", "re-run", "rerun", "same again", "more")
+	// parts announce that one thing is done more than once.
+	parts = split("two parts", "parts", "twice", "installments", "instalments", "split", "each", "both", "one by one", "times", "copies", "separately")
 	// strongCues say that what was said before was wrong; weakCues may.
 	strongCues = split("meant", "correction", "my mistake", "mistake", "wrong", "typo", "misspoke", "mistyped", "scratch that", "should be", "should have been",
 		"should've", "incorrect", "i mean", "apologies", "oops", "not right", "disregard", "ignore", "misread", "mixed up", "changed my mind", "change of plans",

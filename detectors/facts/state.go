@@ -28,7 +28,9 @@ type TrajectoryState struct {
 	SeenNext     int          `cbor:"13,keyasint,omitempty"`
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
-	Slots        *SlotsState  `cbor:"17,keyasint,omitempty"`
+
+	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -127,6 +129,7 @@ const (
 	doneFlag = 1 << iota
 	silentFlag
 	misfitFlag
+	userFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -156,6 +159,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.provenance != nil {
+		w.Key(16)
+		t.provenance.append(w)
+	}
 	if t.Slots != nil {
 		w.Key(17)
 		t.Slots.append(w)
@@ -280,7 +287,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser} {
 		if yes {
 			flags |= 1 << i
 		}

@@ -13,31 +13,36 @@ type Workspace struct {
 	// Cur is what the latest Apply found out about its step.
 	Cur Current
 
-	needs  Needs
-	rules  []ToolRule
-	prices []PriceRule
+	needs    Needs
+	rules    []ToolRule
+	policies []Policy
+	prices   []PriceRule
 
 	names         map[string]string
 	catalogues    map[uint64][]cachedCatalogue
 	numCatalogues int
 	looseTools    map[string]*Tool
-	spare         []*Agent         // of retired trajectories, for reuse
+	spare         []*Agent // of retired trajectories, for reuse
+	params        map[string]param
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
-	canon      event.Canonicalizer
-	args       []byte
-	argNames   []uint64
-	text       []byte
-	masked     []byte
+	spareProvenance []*Provenance
+
+	canon    event.Canonicalizer
+	path     []byte
+	args     []byte
+	argNames []uint64
+	text     []byte
+	masked   []byte
+	drop     func(key []byte) bool
+	dropFor  *Tool
+
 	slot       slotLexer
 	leaves     []Leaf
 	asks       []Ask
 	leafText   []byte
 	branches   int
 	spareSlots []*Slots // of ended tasks, for reuse
-
-	drop    func(key []byte) bool
-	dropFor *Tool
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -74,15 +79,18 @@ type Options struct {
 	Needs  Needs // what the enabled rules need; nothing else is computed
 	Tools  []ToolRule
 	Prices []PriceRule
+	// Policies are what is demanded of calls, the more important first.
+	Policies []Policy
 }
 
 // NewWorkspace gives an empty workspace.
 func NewWorkspace(o Options) *Workspace {
 	w := &Workspace{
-		needs: o.Needs, rules: o.Tools, prices: o.Prices,
+		needs: o.Needs, rules: o.Tools, policies: o.Policies, prices: o.Prices,
 		names:      map[string]string{},
 		catalogues: map[uint64][]cachedCatalogue{},
 		looseTools: map[string]*Tool{},
+		params:     map[string]param{},
 	}
 	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
 	return w
@@ -107,8 +115,14 @@ type Current struct {
 	// and a user pinned something; scratch space of the workspace.
 	Leaves []Leaf
 	// Asks is what an agent_message asks the user for, in the same case.
-	Asks  []Ask
-	Lacks Needs // what could not be known of this step
+	Asks []Ask
+	// Output are what is wrong with a tool_result, when the tool's output schema
+	// is known.
+	Output schema.Violations
+	// Grounds say where the identifiers and amounts in the arguments of a
+	// tool_call come from.
+	Grounds []Ground
+	Lacks   Needs // what could not be known of this step
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte

@@ -60,7 +60,11 @@ func patiently(ctx context.Context, log zerolog.Logger, f func() error) error {
 func ConnectOptions(n *config.NATS, name string, log zerolog.Logger) jetstream.ConnectOptions {
 	return jetstream.ConnectOptions{
 		URLs: n.URLs, Name: name, User: n.User, PasswordFile: n.PasswordFile, TokenFile: n.TokenFile,
-		TLS:    jetstream.TLSOptions{CAFile: n.TLS.CAFile, ServerName: n.TLS.ServerName, InsecureSkipVerify: n.TLS.InsecureSkipVerify},
+		NKeyFile: n.NKeyFile, CredentialsFile: n.CredentialsFile,
+		TLS: jetstream.TLSOptions{
+			CAFile: n.TLS.CAFile, ServerName: n.TLS.ServerName, InsecureSkipVerify: n.TLS.InsecureSkipVerify,
+			CertFile: n.TLS.CertFile, KeyFile: n.TLS.KeyFile,
+		},
 		Logger: log,
 	}
 }
