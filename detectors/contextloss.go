@@ -61,7 +61,7 @@ var (
 	redundantRead = &Rule{
 		Name: "redundant_read", Code: "C4r", Family: "repeat", Fault: event.FaultAgent,
 		Doc:       "The agent reads again what it read before, and nothing has changed.",
-		Threshold: "The same result three calls or more later: info.",
+		Threshold: "The same result three calls or more later: info. Two reads made again within ten steps of a cut: warning.",
 		Guards:    "Polling tools, a write or a message of the user in between.",
 		Source:    "MAST FM-1.3; detector-side measure of forgotten results.",
 		Needs:     facts.NeedArguments | facts.NeedResult,
@@ -120,6 +120,8 @@ type contextLoss struct {
 const (
 	cutAt    = iota // Ordinal of the step that cut the context, 0 for none
 	cutCheck        // 1 while the facts that survived it are to be looked for
+	cutCalls        // calls of the agent before it
+	rereads         // reads of before it that were made again
 )
 
 // riskSteps is for how many steps after a cut the rules are more confident.
@@ -160,7 +162,7 @@ func remembered(m *facts.Mention, note string) event.Evidence {
 }
 
 func (m *contextLoss) cut(p *Pass) {
-	p.Memory[cutAt], p.Memory[cutCheck] = p.T.Ordinal, 1
+	*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
 	if !p.Sees(contextCut, "context", event.Info) {
 		return
 	}
@@ -179,7 +181,7 @@ func (m *contextLoss) cut(p *Pass) {
 
 func (m *contextLoss) model(p *Pass) {
 	if p.Step.ModelCall.Status.Failed() && overflows(p.Step.ModelCall.ErrorType) {
-		p.Memory[cutAt], p.Memory[cutCheck] = p.T.Ordinal, 1
+		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
 		if p.Sees(contextOverflow, "overflow", event.Warning) {
 			p.Report(Finding{
 				Rule: contextOverflow, Subject: "overflow", Severity: event.Warning, Confidence: 1000,
@@ -191,7 +193,7 @@ func (m *contextLoss) model(p *Pass) {
 		return
 	}
 	if c := &p.Agent.Context; c.Fell == p.T.Ordinal {
-		p.Memory[cutAt], p.Memory[cutCheck] = p.T.Ordinal, 1
+		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
 		if p.Sees(contextCut, "context", event.Info) {
 			p.Report(Finding{
 				Rule: contextCut, Subject: "context", Severity: event.Info, Confidence: 800,

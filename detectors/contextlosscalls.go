@@ -52,7 +52,7 @@ func (m *contextLoss) result(p *Pass) {
 // repeated reports a write that was done before.
 func (m *contextLoss) repeated(p *Pass, first *facts.Call) {
 	c := p.Call
-	if isAny(c.Tool.Words, idempotent) || m.setBack(p, first) {
+	if isAny(c.Tool.Words, idempotent) && !isAny(c.Tool.Words, once) || m.setBack(p, first) {
 		return
 	}
 	if s := p.T.Slots; s != nil && (s.Redo > first.Users || s.Parts > 0 && s.Parts+1 >= first.Users) {
@@ -106,12 +106,23 @@ const farApart = 3
 
 func (m *contextLoss) reread(p *Pass, first *facts.Call) {
 	c := p.Call
-	if c.Result == 0 || c.Result != first.Result || isAny(c.Tool.Words, idempotent) || c.Writes != first.After || c.Users != first.Users || c.Index-first.Index < farApart || !p.Sees(redundantRead, c.Tool.Name, event.Info) {
+	if c.Result == 0 || c.Result != first.Result || isAny(c.Tool.Words, idempotent) || c.Writes != first.After {
+		return
+	}
+	s := event.Info
+	if at := p.Memory[cutAt]; at > 0 && p.T.Ordinal-at <= riskSteps && c.PrevKey < p.Memory[cutCalls] {
+		if p.Memory[rereads]++; p.Memory[rereads] > 1 {
+			s = event.Warning
+		}
+	} else if c.Users != first.Users || c.Index-first.Index < farApart {
+		return
+	}
+	if !p.Sees(redundantRead, c.Tool.Name, s) {
 		return
 	}
 	confidence, more := afterCut(p, 500)
 	p.Report(Finding{
-		Rule: redundantRead, Subject: c.Tool.Name, Severity: event.Info, Confidence: confidence,
+		Rule: redundantRead, Subject: c.Tool.Name, Severity: s, Confidence: confidence,
 		Message:  fmt.Sprintf("%s was read again with the same arguments and the same result.%s", c.Tool.Name, more),
 		Evidence: []event.Evidence{p.Agent.Step(first, "read"), p.Agent.Step(c, "read again")},
 		Tokens:   c.Tokens, CostMicroUSD: c.Cost,

@@ -25,7 +25,7 @@ func (m *contextLoss) call(p *Pass) {
 		switch {
 		case m.outdated(p, l):
 			wrong = true
-		case c.Tool.Changes && (m.swapped(p, l) || m.otherCard(p, l) || m.contradicts(p, l)):
+		case c.Tool.Changes && (m.swapped(p, l) || m.otherCard(p, l) || m.contradicts(p, l) || m.retold(p, l)):
 			wrong = true
 		}
 	}
@@ -133,7 +133,7 @@ func fits(v *facts.Mention, l *facts.Leaf) bool {
 func pinFor(s *facts.Slots, leaves []facts.Leaf, l *facts.Leaf) (pin *facts.Mention, n int) {
 	for i := range s.Mentions {
 		v := &s.Mentions[i]
-		if !v.Live() || v.Hash == l.Hash || v.Kind != facts.SlotID && (v.Kind != facts.SlotNumber || v.Shape == 0) {
+		if !v.Live() || v.Last < s.Hello || v.Hash == l.Hash || v.Kind != facts.SlotID && (v.Kind != facts.SlotNumber || v.Shape == 0) {
 			continue
 		}
 		same := v.Slot == l.Slot ||
@@ -148,6 +148,15 @@ func pinFor(s *facts.Slots, leaves []facts.Leaf, l *facts.Leaf) (pin *facts.Ment
 		}
 	}
 	return pin, n
+}
+
+// isDestination reports whether a parameter says where something goes.
+func isDestination(name []byte) bool {
+	switch string(name) {
+	case "to", "recipient", "recipients", "to_email", "email_to", "destination", "send_to", "cc", "to_address":
+		return true
+	}
+	return false
 }
 
 // madeUp reports whether neither user nor tool showed a value before: it is made up, which
@@ -168,10 +177,13 @@ func (m *contextLoss) swapped(p *Pass, l *facts.Leaf) bool {
 	if !l.Alone || l.Kind != facts.SlotID && (l.Kind != facts.SlotNumber || l.Shape == 0) {
 		return false
 	}
-	if v := s.Mention(l.Hash); v != nil && v.Live() || madeUp(p, l) {
+	if madeUp(p, l) {
 		return false
 	}
 	pin, n := pinFor(s, p.Leaves, l)
+	if v := s.Mention(l.Hash); v != nil && v.Live() {
+		return pin != nil && m.misdirected(p, l, v, pin)
+	}
 	if pin == nil || s.Made(l.Hash) || agreed(s, l.Hash, pin.Last) || s.Opened > pin.Last {
 		return m.unproposed(p, l)
 	}
@@ -194,6 +206,40 @@ func (m *contextLoss) swapped(p *Pass, l *facts.Leaf) bool {
 	p.Report(Finding{
 		Rule: entitySwap, Subject: subject, Severity: severity, Confidence: confidence,
 		Message:  fmt.Sprintf("The user named %s, and %s was called with %s.%s", quote(pin.Text), p.Call.Tool.Name, quote(string(l.Raw)), more),
+		Evidence: []event.Evidence{remembered(pin, "named "+quote(pin.Text)), p.Here("called with " + quote(string(l.Raw)))},
+		Tokens:   p.Call.Tokens, CostMicroUSD: p.Call.Cost,
+	})
+	return true
+}
+
+// misdirected looks for a write to an id that the user named before, where the
+// latest message names another of the type alone.
+func (m *contextLoss) misdirected(p *Pass, l *facts.Leaf, other, pin *facts.Mention) bool {
+	s := p.T.Slots
+	if pin.Last != s.User || other.Last >= pin.Last || pin.Done >= pin.Last {
+		return false
+	}
+	severity := event.Warning
+	said := s.LatestSaid()
+	if said == nil || said.Turn != s.User {
+		return false
+	}
+	for i := range p.Leaves { // what is to be done was said with the one that is named
+		if v := &p.Leaves[i]; v.Hash != l.Hash && len(v.Raw) > 1 && said.Has(v.Raw) {
+			severity = event.Error
+		}
+	}
+	if severity == event.Warning && (s.Opened == pin.Last || s.Also == pin.Last) {
+		return false
+	}
+	subject := subjectOf(p, l)
+	if !p.Sees(entitySwap, subject, severity) {
+		return true
+	}
+	confidence, more := afterCut(p, 800)
+	p.Report(Finding{
+		Rule: entitySwap, Subject: subject, Severity: severity, Confidence: confidence,
+		Message:  fmt.Sprintf("The user named %s this time, and %s was called with %s.%s", quote(pin.Text), p.Call.Tool.Name, quote(string(l.Raw)), more),
 		Evidence: []event.Evidence{remembered(pin, "named "+quote(pin.Text)), p.Here("called with " + quote(string(l.Raw)))},
 		Tokens:   p.Call.Tokens, CostMicroUSD: p.Call.Cost,
 	})
@@ -280,11 +326,14 @@ func (m *contextLoss) contradicts(p *Pass, l *facts.Leaf) bool {
 	var pin *facts.Mention
 	for i := range s.Mentions {
 		v := &s.Mentions[i]
-		if !v.Live() || v.Kind != l.Kind && (v.Kind != facts.SlotID || l.Kind != facts.SlotID) {
+		if !v.Live() || v.Last < s.Hello || v.Kind != l.Kind && (v.Kind != facts.SlotID || l.Kind != facts.SlotID) {
 			continue
 		}
 		switch v.Kind {
 		case facts.SlotEmail:
+			if madeUp(p, l) || !isDestination(l.Name) {
+				continue
+			}
 		case facts.SlotNumber:
 			if v.Noun == 0 || !l.Has(v.Noun) || l.Shape != 0 || v.Shape != 0 {
 				continue

@@ -3,6 +3,7 @@ package detectors
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"misstep/detectors/facts"
 	"misstep/event"
@@ -28,10 +29,10 @@ func (m *contextLoss) reasks(p *Pass, ask *facts.Ask) {
 	var given *facts.Mention
 	for i := range s.Mentions {
 		v := &s.Mentions[i]
-		if v.Noun != ask.Noun || v.Kind == facts.SlotDate || v.Kind == facts.SlotMoney {
+		if v.Noun != ask.Noun || v.Last < s.Hello || v.Kind == facts.SlotDate || v.Kind == facts.SlotMoney {
 			continue
 		}
-		if ask.Label && v.Kind != facts.SlotID && (v.Kind != facts.SlotNumber || v.Shape == 0) {
+		if ask.Label && (v.Kind != facts.SlotID && (v.Kind != facts.SlotNumber || v.Shape == 0) || v.Slot == 0 && !strings.ContainsAny(v.Text, "0123456789")) {
 			continue
 		}
 		if given != nil && given.Live() && v.Live() { // several: which one is meant?
@@ -41,7 +42,7 @@ func (m *contextLoss) reasks(p *Pass, ask *facts.Ask) {
 			given = v
 		}
 	}
-	if given == nil || s.Echoed(given.Hash) == s.Turn || given.Failed >= given.Last && given.Failed > 0 || s.Opened >= given.Last ||
+	if given == nil || s.Miss > 0 && s.Miss >= s.User || s.Echoed(given.Hash) == s.Turn || given.Failed >= given.Last && given.Failed > 0 || s.Opened > given.Last ||
 		given.Done > 0 && s.User > given.Done || s.Greeted == s.User && s.User > given.Last {
 		return
 	}
@@ -63,6 +64,22 @@ var offers = []string{
 	"what would you like help with", "what do you need help with", "what brings you", "how can we help", "what can we do for you", "how might i help",
 }
 
+// hellos begin a short message that begins a conversation, with shortOffers.
+var (
+	hellos      = []string{"hi", "hello", "hey", "welcome", "good morning", "good afternoon", "good evening", "greetings"}
+	shortOffers = []string{"request", "help", "assist", "need", "looking for", "question", "do for you", "up to", "on your mind"}
+)
+
+// anyStart reports whether a text begins with a word of the list.
+func anyStart(text []byte, list []string) bool {
+	for _, w := range list {
+		if len(text) > len(w) && string(text[:len(w)]) == w && !(text[len(w)]-'a' < 26) {
+			return true
+		}
+	}
+	return false
+}
+
 // goesOn say that an offer of help is no beginning.
 var goesOn = []string{
 	"else", "further", "more", "other", "again", "next", "now", "sorry", "thank", "with this", "with that", "you're welcome", "glad", "proceed", "rest", "still", "with your", "with the", "with these", "continue", "bye", "about",
@@ -80,6 +97,9 @@ func (m *contextLoss) greets(p *Pass) {
 	}
 	lower(m.text)
 	offer := anyIn(m.text, offers)
+	if offer == "" && len(m.text) < 60 && anyStart(m.text, hellos) {
+		offer = anyIn(m.text, shortOffers)
+	}
 	if offer == "" || anyIn(m.text, goesOn) != "" || !p.Sees(conversationReset, "greeting", event.Warning) {
 		return
 	}

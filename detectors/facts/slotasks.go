@@ -11,7 +11,7 @@ type Ask struct {
 var requests = split("could you provide", "could you please provide", "can you provide", "can you please provide", "please provide", "provide me", "provide your", "what is your", "what's your",
 	"what is the", "what's the", "may i have", "can i have", "could i have", "could i get", "can i get", "i need your", "i'll need your", "i will need your", "i'll need the", "i need the", "tell me", "let me know your", "let me know the",
 	"share your", "share the", "give me", "please share", "could you share", "can you share", "please give", "which order", "which account", "which reservation", "which email", "please enter", "please tell", "remind me", "please send", "send me", "please specify", "could you specify", "can you specify",
-	"i would need", "i'd need", "could you tell", "can you tell", "may i ask", "please supply", "could you give", "can you give", "need to know", "please state", "could you confirm your", "do you have your", "do you have the", "could you let me know", "please let me know", "could you remind", "can you remind")
+	"i would need", "i'd need", "could you tell", "can you tell", "may i ask", "please supply", "could you give", "can you give", "need to know", "please state", "could you confirm your", "do you have your", "do you have the", "could you let me know", "please let me know", "could you remind", "can you remind", "mind sharing", "mind giving", "mind telling", "would you mind", "what was", "send over", "give the", "give your")
 
 // noAsk make of a request one that does not ask for what was given: another
 // one, a check of it, or trouble with it.
@@ -36,8 +36,14 @@ func (w *Workspace) asked(l *slotLexer) {
 	}
 	for from := 0; from < len(l.toks); {
 		_, to := l.sentence(from)
-		if l.has(requests, from, to) && !l.has(noAsk, from, to) {
+		short := to-from <= 12 && int(l.toks[to-1].end) < len(l.text) && l.text[l.toks[to-1].end] == '?'
+		switch {
+		case l.has(noAsk, from, to):
+		case l.has(requests, from, to) || short:
 			w.askedIn(l, from, to)
+		}
+		if l.is(from, "which") && to-from <= 5 && from+1 < to && l.toks[from+1].kind == SlotWord { // which account?
+			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(from + 1)), Label: true, Word: w.intern(l.word(from + 1))})
 		}
 		from = to
 	}
@@ -50,6 +56,8 @@ func (w *Workspace) askedIn(l *slotLexer, from, to int) {
 		switch {
 		case inWords(askables, word):
 			w.asks = append(w.asks, Ask{Noun: stemHash(word), Word: w.intern(word)})
+		case inWords(askLabels, word) && (l.is(i+1, "of") || l.is(i+1, "for")) && (l.is(i+2, "your") || l.is(i+2, "the")) && i+3 < to && l.toks[i+3].kind == SlotWord:
+			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(i + 3)), Label: true, Word: w.intern(l.word(i + 3))})
 		case i > from && inWords(askLabels, word) && l.toks[i-1].kind == SlotWord && !isLabel(l.word(i-1)) && !inWords(askables, l.word(i-1)):
 			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(i - 1)), Label: true, Word: w.intern(l.word(i - 1))})
 		}

@@ -33,7 +33,11 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 	if greetWords.found(l) {
 		s.Greeted = s.Turn
 	}
+	if hellos.found(l) {
+		s.Hello = s.Turn
+	}
 	id := t.stepName(w, step)
+	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses(), step, id)
 	s.pinned(l, step, id)
 	s.corrected(l)
 	s.settle(l)
@@ -113,7 +117,7 @@ func (l *slotLexer) near(from, to int) bool {
 // corrected finds the values that this message puts in the place of others.
 func (s *Slots) corrected(l *slotLexer) {
 	strong := strongCues.found(l)
-	cued := strong || weakCues.found(l) || len(l.toks) > 1 && l.toks[0].comma && (l.is(0, "no") || l.is(0, "nope"))
+	cued := strong || weakCues.found(l) || l.refuses()
 	for i := range l.toks {
 		t := &l.toks[i]
 		if t.kind == SlotNumber && t.noun == 0 && cued {
@@ -126,6 +130,9 @@ func (s *Slots) corrected(l *slotLexer) {
 		m := s.Mention(t.hash)
 		if m == nil || m.Dead > m.Last { // it is the one that is taken back
 			continue
+		}
+		if t.kind == SlotID && l.toks[max(i-2, 0)].shape == t.shape && (l.is(i-1, "to") || l.is(i-1, "through")) {
+			s.Opened = s.Turn + 1 // a range of them
 		}
 		if k := l.fromTo(i); k >= 0 {
 			if old := s.Mention(l.toks[k].hash); old != nil && old != m {
@@ -144,6 +151,14 @@ func (s *Slots) corrected(l *slotLexer) {
 			old.Dead, old.By = s.Turn, m.Hash
 		}
 	}
+}
+
+// refuses reports whether the text begins with a no of its own, and goes on.
+func (l *slotLexer) refuses() bool {
+	if len(l.toks) < 2 || !l.toks[0].comma && !l.toks[0].last {
+		return false
+	}
+	return l.is(0, "no") || l.is(0, "nope") || l.is(0, "nah") || l.is(0, "wrong")
 }
 
 // fromTo gives the token of A where the token i is B in "change from A to B",

@@ -37,7 +37,12 @@ func (s *Slots) settle(l *slotLexer) {
 func (s *Slots) overstated(l *slotLexer, m *Limit) bool {
 	for i := range l.toks {
 		t := &l.toks[i]
-		if t.kind == m.Kind && !m.Allows(t.num) && (t.kind != SlotNumber || hasNoun(&m.Nouns, t.noun)) {
+		if m.Allows(t.num) {
+			continue
+		}
+		switch {
+		case t.kind == SlotNumber && m.Kind == SlotMoney && t.noun == 0,
+			t.kind == m.Kind && (t.kind != SlotNumber || hasNoun(&m.Nouns, t.noun)):
 			return true
 		}
 	}
@@ -107,6 +112,7 @@ func (t *Trajectory) heard(w *Workspace, step *event.Step) {
 	w.text = step.Text.AppendText(w.text[:0])
 	l := &w.slot
 	l.lex(w.text)
+	s.say(l.text, true, false, false, step, s.ToldID)
 	for i := range l.toks {
 		switch k := &l.toks[i]; k.kind {
 		case SlotID, SlotEmail, SlotDate, SlotTail, SlotMoney:

@@ -68,12 +68,12 @@ func (s *Slots) bound(l *slotLexer, i int, step *event.Step, id string) {
 	m := Limit{Op: op, Kind: t.kind, Num: t.num, Turn: s.Turn, Seq: step.Seq, ID: id, Firm: !l.has(wishes, from, to)}
 	m.Text = string(cutText(l.text[l.toks[at].at:l.toks[ends].end], 2*maxPinText))
 	s.nounsOf(l, &m, i, at, from, to)
-	if m.Kind == SlotNumber && m.Nouns[0] == 0 {
-		return
-	}
 	if m.Kind != SlotDate {
-		if m.Kind == SlotNumber && anyMoney(&m.Nouns) && t.noun == 0 {
+		if m.Kind == SlotNumber && t.noun == 0 && (l.speaksMoney(from, to) || m.Nouns[0] == 0 && m.Num >= 20_000) {
 			m.Kind = SlotMoney
+		}
+		if m.Kind == SlotNumber && m.Nouns[0] == 0 {
+			return
 		}
 		if m.Kind == SlotMoney {
 			m.Loose = true
@@ -183,9 +183,10 @@ var comparing = []string{"more", "less", "than", "most", "least", "under", "belo
 
 func isComparing(w []byte) bool { return inWords(comparing, w) }
 
-func anyMoney(nouns *[4]uint64) bool {
-	for _, n := range nouns {
-		if isMoneyNoun(n) {
+// speaksMoney reports whether the tokens speak of what something costs.
+func (l *slotLexer) speaksMoney(from, to int) bool {
+	for i := from; i < to; i++ {
+		if h := stemHash(l.word(i)); isMoneyNoun(h) {
 			return true
 		}
 	}
@@ -210,7 +211,7 @@ func (s *Slots) limit(m Limit) {
 		if o.Dead != 0 || o.Kind != m.Kind || o.Turn == s.Turn {
 			continue
 		}
-		if m.Phrase == "" && o.Op.upper() == m.Op.upper() && o.Nouns == m.Nouns || m.Phrase != "" && o.Phrase == m.Phrase && o.Op == m.Op {
+		if m.Phrase == "" && o.Op.upper() == m.Op.upper() && (o.Nouns == m.Nouns || o.Loose && m.Loose) || m.Phrase != "" && o.Phrase == m.Phrase && o.Op == m.Op {
 			o.Dead = s.Turn
 		}
 	}
@@ -224,7 +225,7 @@ var (
 	notCues = split("without", "except for", "except", "excluding", "avoid", "other than", "anything but", "no", "don't use", "do not use", "don't want to use", "don't want",
 		"do not want", "don't include", "do not include", "don't add", "do not add", "don't book", "do not book", "don't choose", "do not choose", "don't pick", "never use",
 		"must not be", "not using", "not by", "not via", "not in", "not on", "not with", "not to", "can't be", "cannot be", "should not be", "shouldn't be", "don't send", "do not send", "don't charge", "do not charge",
-		"don't put", "do not put", "skip", "exclude", "leave out", "don't need", "do not need", "opt out of", "decline", "steer clear of", "stay away from", "not interested in", "not the", "not a")
+		"don't put", "do not put", "skip", "exclude", "leave out", "don't need", "do not need", "opt out of", "decline", "steer clear of", "stay away from", "not interested in", "not the", "not a", "nothing from", "nothing by", "nobody but", "none from", "no one but", "but not", "just not", "please not", "and not", "not from", "not by", "never")
 	onlyCues = split("only use", "only book", "only want", "only in", "only by", "only via", "only on", "only with", "only accept", "only buy", "only choose", "only ship", "only", "must be in", "must be by", "must be",
 		"has to be in", "has to be", "have to be", "needs to be", "need to be", "strictly", "exclusively", "nothing but", "needs to stay", "must stay", "keep it in", "stick to", "stick with", "solely", "anything as long as it's", "make sure it's", "make sure it is", "make sure to use")
 	// noRule stands behind "only" or "no" where no rule is set.
@@ -252,6 +253,9 @@ func (s *Slots) exclude(l *slotLexer, i int, step *event.Step, id string) {
 		if len(p) > n && l.at(i, p) {
 			op, n = LimitOnly, len(p)
 		}
+	}
+	if op == 0 && l.is(i, "not") && i+1 < len(l.toks) && l.text[l.toks[i+1].at]-'A' < 26 {
+		op, n = LimitNot, 1 // a name
 	}
 	if op == 0 || l.toks[i+n-1].comma || l.toks[i+n-1].last {
 		return

@@ -178,12 +178,15 @@ func (l *slotLexer) idNoun(i int) {
 
 // countNoun takes the first word behind a number that is more than a label.
 func (l *slotLexer) countNoun(i int) {
-	if l.toks[i].last {
+	if l.toks[i].last || l.toks[i].comma {
 		return
 	}
 	for j := i + 1; j < len(l.toks) && j <= i+3; j++ {
 		w := l.word(j)
-		if inWords(phraseEnds, w) && string(w) != "it" {
+		if isDenial(w) {
+			return
+		}
+		if inWords(phraseEnds, w) && string(w) != "it" || isVerbish(w) {
 			return
 		}
 		if l.toks[j].kind == SlotWord && !isLabel(w) && !isAdjective(w) {

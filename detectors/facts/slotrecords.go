@@ -27,6 +27,9 @@ func (t *Trajectory) slotResult(w *Workspace, step *event.Step) {
 			}
 		}
 	}
+	if failed && !c.Tool.Changes {
+		s.Miss = s.Turn
+	}
 	if failed || step.Result.Cut.Truncated {
 		return
 	}
@@ -175,8 +178,8 @@ func isLastDigits(name []byte) bool {
 	return false
 }
 
-// breaks reports whether the members of a record break a limit: all that the
-// limit may mean do.
+// breaks reports whether the members of a record break a limit: all that a bound
+// may mean do, or any is what is excluded.
 func (s *Slots) breaks(m *Limit, own []Leaf) (num int64, broken bool) {
 	seen := false
 	for i := range own {
@@ -185,6 +188,9 @@ func (s *Slots) breaks(m *Limit, own []Leaf) (num int64, broken bool) {
 			continue
 		}
 		if m.Holds(p) {
+			if m.Op == LimitNot {
+				continue
+			}
 			return 0, false
 		}
 		seen, num = true, p.Amount()

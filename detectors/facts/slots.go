@@ -28,6 +28,9 @@ type Slots struct {
 	breaches []breach // ids whose records break a limit, as tools told
 	made     []uint64 // ids that writes brought, oldest first
 	called   []echo   // ids that calls took, oldest first
+	said     []Said   // the latest messages, oldest first
+	Miss     int32    // Turn of the latest read that failed
+	Hello    int32    // Turn of the latest user message that greets: what was before is another conversation
 
 	ToldSeq int64  // of the latest message of an agent
 	ToldID  string // of that step
@@ -207,7 +210,7 @@ func (s *Slots) reset() {
 	clear(s.Limits)
 	*s = Slots{
 		Mentions: s.Mentions[:0], Limits: s.Limits[:0], echoes: s.echoes[:0],
-		tails: s.tails[:0], breaches: s.breaches[:0], made: s.made[:0], called: s.called[:0],
+		tails: s.tails[:0], breaches: s.breaches[:0], made: s.made[:0], called: s.called[:0], said: s.said[:0],
 	}
 }
 

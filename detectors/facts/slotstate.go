@@ -29,6 +29,9 @@ type SlotsState struct {
 	ToldSeq  int64          `cbor:"17,keyasint,omitempty"` // as state.Some gives it
 	ToldID   []byte         `cbor:"18,keyasint,omitempty"`
 	Parts    uint32         `cbor:"19,keyasint,omitempty"`
+	Hello    int32          `cbor:"20,keyasint,omitempty"`
+	Said     []SaidState    `cbor:"21,keyasint,omitempty"`
+	Miss     int32          `cbor:"22,keyasint,omitempty"`
 }
 
 // MentionState is a Mention.
@@ -67,6 +70,17 @@ type LimitState struct {
 	Dead   int32    `cbor:"11,keyasint,omitempty"`
 	Seq    int64    `cbor:"12,keyasint,omitempty"` // as state.Some gives it
 	ID     []byte   `cbor:"13,keyasint,omitempty"`
+}
+
+// SaidState is a Said.
+type SaidState struct {
+	Text  []byte `cbor:"1,keyasint,omitempty"`
+	Turn  int32  `cbor:"2,keyasint,omitempty"`
+	Agent bool   `cbor:"3,keyasint,omitempty"`
+	Cued  bool   `cbor:"4,keyasint,omitempty"`
+	Seq   int64  `cbor:"5,keyasint,omitempty"` // as state.Some gives it
+	ID    []byte `cbor:"6,keyasint,omitempty"`
+	No    bool   `cbor:"7,keyasint,omitempty"`
 }
 
 // EchoState is a value that an agent wrote or a call took.
@@ -153,6 +167,22 @@ func (s *Slots) append(w *state.Writer) {
 	w.Int(17, state.Some(s.ToldSeq))
 	w.Bytes(18, []byte(s.ToldID))
 	w.Uint(19, uint64(s.Parts))
+	w.Int(20, int64(s.Hello))
+	if w.Array(21, len(s.said)) {
+		for i := range s.said {
+			v := &s.said[i]
+			e := w.Open()
+			w.Bytes(1, v.Text)
+			w.Int(2, int64(v.Turn))
+			w.Bool(3, v.Agent)
+			w.Bool(4, v.Cued)
+			w.Int(5, state.Some(v.Seq))
+			w.Bytes(6, []byte(v.ID))
+			w.Bool(7, v.No)
+			w.Close(e)
+		}
+	}
+	w.Int(22, int64(s.Miss))
 	w.Close(m)
 }
 
@@ -203,7 +233,7 @@ func (m *Limit) append(w *state.Writer) {
 func (s *Slots) restore(r *SlotsState) error {
 	s.reset()
 	if len(r.Mentions) > maxMentions || len(r.Limits) > maxLimits || len(r.Echoes) > maxEchoes || len(r.Called) > maxCalled ||
-		len(r.Tails) > maxTails || len(r.Breaches) > maxBreaches || len(r.Made) > maxMade || len(r.ToldID) > event.MaxName {
+		len(r.Tails) > maxTails || len(r.Breaches) > maxBreaches || len(r.Made) > maxMade || len(r.ToldID) > event.MaxName || len(r.Said) > maxSaid {
 		return fmt.Errorf("state: slots: %d mentions, %d limits, %d echoes, %d calls, %d tails, %d breaches, %d made: more than are kept",
 			len(r.Mentions), len(r.Limits), len(r.Echoes), len(r.Called), len(r.Tails), len(r.Breaches), len(r.Made))
 	}
@@ -245,6 +275,14 @@ func (s *Slots) restore(r *SlotsState) error {
 		s.breaches = append(s.breaches, breach{b.ID, b.Limit, b.Num})
 	}
 	s.made = append(s.made, r.Made...)
+	s.Hello, s.Miss = r.Hello, r.Miss
+	for i := range r.Said {
+		v := &r.Said[i]
+		if len(v.Text) > maxSaidText || len(v.ID) > event.MaxName {
+			return fmt.Errorf("state: slots: message %d is not whole", i)
+		}
+		s.said = append(s.said, Said{Text: v.Text, Turn: v.Turn, Agent: v.Agent, Cued: v.Cued, No: v.No, Seq: state.Maybe(v.Seq), ID: string(v.ID)})
+	}
 	return nil
 }
 
@@ -259,6 +297,9 @@ func (s *Slots) size() int64 {
 		int64(cap(s.Mentions))*int64(unsafe.Sizeof(Mention{})) + int64(cap(s.Limits))*int64(unsafe.Sizeof(Limit{})) +
 		int64(cap(s.echoes)+cap(s.called))*int64(unsafe.Sizeof(echo{})) + int64(cap(s.tails))*int64(unsafe.Sizeof(tail{})) +
 		int64(cap(s.breaches))*int64(unsafe.Sizeof(breach{})) + int64(cap(s.made))*8
+	for i := range s.said {
+		n += int64(unsafe.Sizeof(Said{})) + int64(cap(s.said[i].Text)+len(s.said[i].ID))
+	}
 	for i := range s.Mentions {
 		n += int64(len(s.Mentions[i].Text) + len(s.Mentions[i].ID))
 	}

@@ -41,7 +41,7 @@ func classify(t *slotToken, text, low []byte) {
 		}
 	default:
 		t.kind, t.shape = SlotID, shapeOf(low)
-		t.typed = letters > 0 || low[0] == '#'
+		t.typed = (letters > 0 || low[0] == '#') && bytes.IndexByte(low, '/') < 0 && bytes.IndexByte(low, '.') < 0
 		if letters > 0 && bytes.IndexByte(low, '_') >= 0 {
 			t.typed = false // a name with digits: many types look like that
 		}
@@ -134,7 +134,9 @@ func shapeOf(low []byte) uint64 {
 		default:
 			mixed = true
 			put('x')
-			put(byte('0' + min(j-i, 40)))
+			if len(low) > 4 {
+				put(byte('0' + min(j-i, 40)))
+			}
 		}
 		i = j
 	}

@@ -123,7 +123,9 @@ func (l *slotLexer) at(i int, words []string) bool {
 
 var (
 	// openers say that the user speaks of something beside what was spoken of.
-	openers = split("another", "other", "others", "both", "each", "every", "rest", "remaining", "second one", "the second", "a second", "different", "one more", "separate", "all of", "all my", "all the", "all three", "as well as the")
+	openers = split("another", "other", "others", "both", "each", "every", "rest", "remaining", "second one", "the second", "a second", "different", "one more", "separate", "all of", "all my", "all the", "all three", "as well as the",
+		"next one", "next account", "next order", "next booking", "next reservation", "next customer", "next item", "next case", "next ticket", "next request", "next invoice", "someone else",
+		"don't have the", "do not have the", "don't have my", "do not have my", "don't have it", "don't remember", "do not remember", "can't find", "cannot find")
 	// softOpeners may.
 	softOpeners = split("also", "as well", "additionally", "all", "else", "too", "any", "moving on", "besides", "in addition", "secondly", "furthermore", "plus", "lastly", "finally", "next", "then")
 	// redoWords ask for something once more.
@@ -136,13 +138,15 @@ var (
 		"on second thought", "forget", "strike that", "rather than", "instead of", "correct that", "replace", "no longer", "outdated", "old one")
 	weakCues = split("actually", "instead", "sorry", "make it", "make that", "rather", "wait", "switch", "let's do", "update", "change", "changed", "go with", "hold on", "hmm", "new", "correct")
 	// negations take the value behind them back.
-	negations = split("not", "instead of", "rather than", "isn't", "wasn't", "never", "don't use", "no longer", "ignore", "forget", "disregard", "replace", "without", "except", "avoid")
+	negations = split("not", "instead of", "rather than", "isn't", "wasn't", "never", "don't use", "no longer", "ignore", "forget", "disregard", "without", "except", "avoid")
 	// takenBack stands behind a value that was wrong.
 	takenBack = split("is wrong", "was wrong", "is incorrect", "was incorrect", "was a typo", "is a typo", "was a mistake", "is outdated", "is old", "is my old", "was my old", "is no longer")
 	// changeVerbs make of "from A to B" a change of A into B.
 	changeVerbs = split("change", "changed", "switch", "move", "moved", "update", "correct", "reschedule", "rescheduled", "push", "replace", "adjust", "modify", "increase", "raise", "lower", "reduce")
 	// yesWords agree to what the agent proposed.
 	yesWords = split("yes", "yeah", "yep", "sure", "ok", "okay", "go ahead", "proceed", "fine", "works", "sounds good", "confirm", "confirmed", "please do", "that's right", "correct", "perfect", "agreed", "great", "do it")
+	// hellos begin a conversation.
+	hellos = split("hi", "hello", "hey", "good morning", "good afternoon", "good evening")
 	// greetWords greet or take leave.
 	greetWords = split("hi", "hello", "hey", "thanks", "thank", "bye", "goodbye", "good morning", "good afternoon", "good evening", "that's all", "nothing else", "cheers")
 	// wishes make of a constraint a preference.
