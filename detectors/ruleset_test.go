@@ -37,7 +37,7 @@ func TestNewRulesetRefuses(t *testing.T) {
 		want   string
 	}{
 		{Config{Idle: -time.Second}, "idle: must be above 0, found -1s"},
-		{Config{Detectors: map[string]DetectorConfig{"loops": {}}}, "detectors.loops: no such detector; there are hallucinated_tool, retry_loop, tool_misuse"},
+		{Config{Detectors: map[string]DetectorConfig{"loops": {}}}, "detectors.loops: no such detector; there are hallucinated_tool, plan_corruption, retry_loop, tool_misuse"},
 		{
 			Config{Detectors: map[string]DetectorConfig{"tool_misuse": {Rules: map[string]RuleConfig{"cycle": {}}}}},
 			"detectors.tool_misuse.rules.cycle: no such rule; the rules of tool_misuse are schema_violation, coercible_argument, error_ignored, silent_error",

@@ -84,6 +84,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
 	}
+	if w.needs&NeedPlan != 0 {
+		t.watchPlan(w, a, s)
+	}
 	t.Task.Missing |= c.Lacks
 }
 

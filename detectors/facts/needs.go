@@ -4,7 +4,7 @@ import "strings"
 
 // Needs is a set of facts that a rule cannot do without. The same bits say
 // what a step, or a whole task, lacks.
-type Needs uint16
+type Needs uint32
 
 // What a rule may need.
 const (
@@ -17,41 +17,50 @@ const (
 	NeedMessages                         // readable messages of the agent
 	NeedPlainArguments                   // arguments that can be read, not only compared
 	NeedPlainResult                      // a result that can be read, not only compared
-	numNeeds           = iota
 )
 
-// NeedShape asks for the shape key of calls. It can always be had.
-const NeedShape Needs = 1 << 15
+// NeedPlanSeen is the plan of the agent: it told one.
+const NeedPlanSeen Needs = 1 << 11
 
-// NeedBits is the number of needs that may be lacking.
-const NeedBits = int(numNeeds)
+// What is computed only for a rule that asks for it. It can always be had.
+const (
+	NeedShape     Needs = 1 << 31 // the shape key of calls
+	NeedPlan      Needs = 1 << 27 // plans, and how calls fit them
+	NeedResources Needs = 1 << 26 // what calls are about and what became of it
+	NeedProgress  Needs = 1 << 25 // what results and messages bring that is new
+)
 
-var reasons = [numNeeds]string{
+// NeedBits is the number of bits among which those that may be lacking are.
+const NeedBits = 14
+
+var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
+	11: "no_plan",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
 // stands in coverage records and on metrics; empty for none.
 func (n Needs) Reason() string {
 	for i, r := range reasons {
-		if n&(1<<i) != 0 {
+		if r != "" && n&(1<<i) != 0 {
 			return r
 		}
 	}
 	return ""
 }
 
-var needNames = [numNeeds]string{
+var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result",
+	11: "a plan",
 }
 
 // String lists the needs for a reader.
 func (n Needs) String() string {
 	var parts []string
 	for i, s := range needNames {
-		if n&(1<<i) != 0 {
+		if s != "" && n&(1<<i) != 0 {
 			parts = append(parts, s)
 		}
 	}

@@ -42,6 +42,20 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 		}
 		t.Agents = append(t.Agents, a)
 	}
+	if s.Plans != nil {
+		if t.plans, err = restorePlans(s.Plans); err != nil {
+			return err
+		}
+	}
+	if s.Resources != nil {
+		observations := 0
+		if t.plans != nil {
+			observations = len(t.plans.Observations)
+		}
+		if err := t.resources.restore(s.Resources, observations); err != nil {
+			return err
+		}
+	}
 	if s.Current > 0 {
 		t.cur = t.Agents[s.Current-1]
 	}

@@ -28,6 +28,9 @@ type TrajectoryState struct {
 	SeenNext     int          `cbor:"13,keyasint,omitempty"`
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
+
+	Resources *ResourcesState `cbor:"19,keyasint,omitempty"`
+	Plans     *PlansState     `cbor:"20,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -154,6 +157,8 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	t.resources.append(w)
+	t.plans.append(w)
 	w.Close(m)
 }
 

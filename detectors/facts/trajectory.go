@@ -27,6 +27,9 @@ type Trajectory struct {
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
 
+	plans     *Plans // nil before the first plan
+	resources Resources
+
 	seen   seen
 	main   Agent // the first of Agents
 	agents [2]*Agent
@@ -79,6 +82,7 @@ func (t *Trajectory) Reset() {
 	}
 	t.Agents = t.agents[:0]
 	t.seen.reset()
+	t.plans, t.resources = nil, Resources{}
 }
 
 // Touch reads what the next Apply will need, so that the waits for memory of
@@ -163,6 +167,7 @@ func (t *Trajectory) StartTask(now int64) {
 // the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
+	t.plans, t.resources = nil, Resources{}
 	t.Partial = false // the next task is seen from its beginning
 	if len(t.Agents) > 1 {
 		w.spare = append(w.spare, t.Agents[1:]...)

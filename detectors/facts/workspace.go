@@ -31,6 +31,8 @@ type Workspace struct {
 	masked   []byte
 	drop     func(key []byte) bool
 	dropFor  *Tool
+	plan     []byte   // a plan or a result that stood in a string
+	said     callText // by the call at hand
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -100,6 +102,8 @@ type Current struct {
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte
+	// Plan is how the step fits the agent's plan.
+	Plan Matched
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.
