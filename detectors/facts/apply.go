@@ -84,6 +84,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
 	}
+	if w.needs&NeedProgress != 0 {
+		t.watchProgress(w, a, s)
+	}
 	if w.needs&NeedPlan != 0 {
 		t.watchPlan(w, a, s)
 	}
@@ -186,7 +189,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	a.beginTurn(s.Call.Turn)
 	c := a.push(key)
 	c.Shape, c.Tool = shape, tool
-	c.Turn, c.Users, c.Writes, c.After = a.turn, t.Users, t.Writes, t.Writes
+	c.Turn, c.Users, c.Writes, c.After, c.Compactions = a.turn, t.Users, t.Writes, t.Writes, t.Compactions
 	c.Time, c.Seq = cur.Now, s.Seq
 	c.Tokens, c.Cost = t.Tokens, t.CostMicroUSD
 	c.id = a.keep(w, t, s)

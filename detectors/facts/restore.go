@@ -47,6 +47,12 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 			return err
 		}
 	}
+	t.Compactions = s.Compacted
+	if s.Progress != nil {
+		if t.progress, err = restoreProgress(s.Progress); err != nil {
+			return err
+		}
+	}
 	if s.Resources != nil {
 		observations := 0
 		if t.plans != nil {
@@ -117,7 +123,7 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 			PrevKey: before(index, cs.BackKey), PrevError: before(index, cs.BackError),
 			Tool: tool, Status: cs.Status, Done: cs.Flags&doneFlag != 0, Silent: cs.Flags&silentFlag != 0, Misfit: cs.Flags&misfitFlag != 0,
 			Class: cs.Class, Fault: cs.Fault, RetryAfter: cs.RetryAfter,
-			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Time: cs.Time, ResultTime: cs.ResultTime,
+			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Compactions: cs.Compacted, Time: cs.Time, ResultTime: cs.ResultTime,
 			Seq: state.Maybe(cs.Seq), ResultSeq: state.Maybe(cs.ResultSeq), Tokens: cs.Tokens, Cost: cs.Cost,
 			id: a.ids.add(cs.ID), resultID: a.ids.add(cs.ResultID), count: cs.Count,
 		}

@@ -22,7 +22,7 @@ func (t *Trajectory) Extra() int64 {
 			n += int64(k) * openSize
 		}
 	}
-	n += t.plans.size() + int64(cap(t.resources.list))*int64(unsafe.Sizeof(resource{}))
+	n += t.plans.size() + t.progress.size() + int64(cap(t.resources.list))*int64(unsafe.Sizeof(resource{}))
 	if t.seen.many != nil {
 		n += manySize
 	}

@@ -31,6 +31,8 @@ type TrajectoryState struct {
 
 	Resources *ResourcesState `cbor:"19,keyasint,omitempty"`
 	Plans     *PlansState     `cbor:"20,keyasint,omitempty"`
+	Progress  *ProgressState  `cbor:"21,keyasint,omitempty"`
+	Compacted uint32          `cbor:"22,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -122,6 +124,7 @@ type CallState struct {
 	Cost       int64        `cbor:"23,keyasint,omitempty"`
 	ID         []byte       `cbor:"24,keyasint,omitempty"`
 	ResultID   []byte       `cbor:"25,keyasint,omitempty"`
+	Compacted  uint32       `cbor:"26,keyasint,omitempty"`
 }
 
 const (
@@ -159,6 +162,8 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	w.Int(15, int64(current))
 	t.resources.append(w)
 	t.plans.append(w)
+	t.progress.append(w)
+	w.Uint(22, uint64(t.Compactions))
 	w.Close(m)
 }
 
@@ -302,5 +307,6 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 	w.Int(23, c.Cost)
 	w.Bytes(24, a.ids.get(c.id))
 	w.Bytes(25, a.ids.get(c.resultID))
+	w.Uint(26, uint64(c.Compactions))
 	w.Close(m)
 }

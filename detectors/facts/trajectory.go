@@ -18,6 +18,8 @@ type Trajectory struct {
 	Tools   *Catalogue // nil while none was seen
 	Users   uint32     // user messages
 	Writes  uint32     // successful writes, each call key once
+	// Compactions is how often the agents' contexts were compacted.
+	Compactions uint32
 	// Tokens and CostMicroUSD are totals over all steps.
 	Tokens, CostMicroUSD int64
 	waiting              int64 // event time at which a human was last asked, 0 when none is
@@ -27,7 +29,8 @@ type Trajectory struct {
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
 
-	plans     *Plans // nil before the first plan
+	plans     *Plans    // nil before the first plan
+	progress  *Progress // nil before the first call or message
 	resources Resources
 
 	seen   seen
@@ -82,7 +85,7 @@ func (t *Trajectory) Reset() {
 	}
 	t.Agents = t.agents[:0]
 	t.seen.reset()
-	t.plans, t.resources = nil, Resources{}
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 }
 
 // Touch reads what the next Apply will need, so that the waits for memory of
@@ -167,7 +170,7 @@ func (t *Trajectory) StartTask(now int64) {
 // the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
-	t.plans, t.resources = nil, Resources{}
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 	t.Partial = false // the next task is seen from its beginning
 	if len(t.Agents) > 1 {
 		w.spare = append(w.spare, t.Agents[1:]...)

@@ -33,6 +33,8 @@ type Workspace struct {
 	dropFor  *Tool
 	plan     []byte   // a plan or a result that stood in a string
 	said     callText // by the call at hand
+	words    []word
+	tokens   [setWords]uint64
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -104,6 +106,8 @@ type Current struct {
 	ErrorText []byte
 	// Plan is how the step fits the agent's plan.
 	Plan Matched
+	// Fresh is what it brought that was new.
+	Fresh Fresh
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.
