@@ -14,6 +14,16 @@ type Config struct {
 	// Tools says what no catalogue says of a tool, by name or glob ("get_*").
 	// The first that matches in the order given wins, field by field.
 	Tools []ToolConfig
+	// Policies are what is demanded of calls, the more important first.
+	Policies []Policy
+	// Suppressions quiet what is known and accepted.
+	Suppressions []Suppression
+	// Feedback is what people found of rules; the first that is about a rule in
+	// a workflow counts.
+	Feedback []Feedback
+	// ObserveUntil is the event time until which nothing is more than
+	// information; zero: never.
+	ObserveUntil time.Time
 	// Prices give the cost of a step that carries tokens but no cost, by model
 	// name or glob, first match first.
 	Prices []Price

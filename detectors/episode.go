@@ -72,16 +72,18 @@ func (es *episodes) reset() {
 
 func (e *episode) has(r *Rule) bool { return slices.Contains(e.rules, r) }
 
-// touch counts the pass's step into the episode, once.
-func (e *episode) touch(p *Pass) {
+// touch counts the pass's step into the episode, once: it reports whether it
+// was new.
+func (e *episode) touch(p *Pass) bool {
 	e.over, e.faded = false, false
 	if e.lastStep == p.T.Ordinal {
-		return
+		return false
 	}
 	e.lastStep, e.lastCall = p.T.Ordinal, p.T.Task.Calls
 	e.lastSeq = p.Step.Seq
 	e.count++
 	e.wasted = event.Wasted{Tokens: p.T.Tokens - e.tokens, CostMicroUSD: p.T.CostMicroUSD - e.cost}
+	return true
 }
 
 // confidence is a noisy or over the families of its rules, each with its most
@@ -121,7 +123,7 @@ func (es *episodes) apply(p *Pass, env *environment, emit func(*event.Failure)) 
 			es.open = append(es.open, opened(p, f, set))
 			e = &es.open[len(es.open)-1]
 		}
-		e.join(p, f, set.limit(f.Severity))
+		e.join(p, f, p.limit(f.Rule, f.Subject, f.Severity))
 	}
 	p.findings = p.findings[:0]
 	for i := range es.open {
@@ -184,11 +186,12 @@ func opened(p *Pass, f *Finding, set *setting) episode {
 // join adds a finding to the episode.
 func (e *episode) join(p *Pass, f *Finding, s event.Severity) {
 	e.touch(p)
+	conf := p.ruleset.confidence(f.Rule, p.T.Labels.Workflow, f.Confidence)
 	if i := slices.Index(e.rules, f.Rule); i >= 0 {
-		e.weights[i] = max(e.weights[i], f.Confidence)
+		e.weights[i] = max(e.weights[i], conf)
 	} else {
 		e.rules = append(e.rules, f.Rule)
-		e.weights = append(e.weights, f.Confidence)
+		e.weights = append(e.weights, conf)
 	}
 	e.count = max(e.count, f.Count)
 	if s > e.wants || e.message == "" {
@@ -204,11 +207,17 @@ func (e *episode) join(p *Pass, f *Finding, s event.Severity) {
 	}
 }
 
+// again is the note of a step that was only counted into an episode.
+const again = "again"
+
 // cite adds a piece of evidence once, by the step's id; of more than
 // maxEvidence the latest gives way, so that the beginning and the end stay.
 func (e *episode) cite(v event.Evidence) {
-	for _, have := range e.evidence {
-		if have.ID == v.ID {
+	for i := range e.evidence {
+		if have := &e.evidence[i]; have.ID == v.ID {
+			if have.Note == again {
+				have.Note = v.Note
+			}
 			return
 		}
 	}

@@ -15,6 +15,7 @@ type Pass struct {
 	T      *facts.Trajectory
 	Memory *Memory
 
+	ruleset  *Ruleset
 	rules    map[*Rule]*setting
 	episodes *episodes
 	findings []Finding
@@ -48,13 +49,26 @@ func (p *Pass) Sees(r *Rule, subject string, s event.Severity) bool {
 	if set.off || r.Needs&p.Lacks != 0 {
 		return false
 	}
-	s = set.limit(s)
+	if s = p.limit(r, subject, s); s == event.SeverityNone {
+		return false
+	}
 	e := p.episodes.find(set.detector.Class, subject)
 	if e == nil {
 		return true
 	}
-	e.touch(p)
-	return s > e.severity || !e.has(r)
+	if s > e.severity || !e.has(r) {
+		e.touch(p)
+		return true
+	}
+	if e.touch(p) {
+		e.cite(p.Here(again))
+	}
+	return false
+}
+
+// limit gives what the ruleset leaves of a severity.
+func (p *Pass) limit(r *Rule, subject string, s event.Severity) event.Severity {
+	return p.ruleset.severity(r, subject, p.T.Labels.Workflow, p.Now, s)
 }
 
 // Recount brings count and message of an open failure up to date, where Sees
@@ -90,6 +104,15 @@ func (p *Pass) Resolve(c event.Class, over func(opener *Rule, subject string) bo
 			e.over = true
 		}
 	}
+}
+
+// lastCall is how many calls the task had made when the open failure was last
+// seen, 0 for none.
+func (p *Pass) lastCall(c event.Class, subject string) int64 {
+	if e := p.episodes.find(c, subject); e != nil {
+		return e.lastCall
+	}
+	return 0
 }
 
 // Fade ends the failures of the class that the agent has turned away from: it

@@ -285,13 +285,13 @@ func ticked(p *Pass, plans *facts.Plans, plan *facts.Plan, i int) {
 			why = "its only call failed"
 		}
 	case it.Tool != "":
-		if called(p.T, it.Tool) {
+		if wasCalled(p.T, it.Tool) {
 			return // with other things than the item names
 		}
 		why = it.Tool + " was never called"
 	default:
 		tool := spokenOf(p.T, it)
-		if tool == nil || called(p.T, tool.Name) {
+		if tool == nil || wasCalled(p.T, tool.Name) {
 			return
 		}
 		why = tool.Name + " was never called"
@@ -308,8 +308,8 @@ func ticked(p *Pass, plans *facts.Plans, plan *facts.Plan, i int) {
 	})
 }
 
-// called reports whether the task called a tool with success, or nobody knows.
-func called(t *facts.Trajectory, name string) bool {
+// wasCalled reports whether the task called a tool with success, or nobody knows.
+func wasCalled(t *facts.Trajectory, name string) bool {
 	for i, tool := range t.Task.Tools {
 		if c := &t.Task.Counts[i]; tool.Name == name && c.OK+c.Unknown+c.Open() > 0 {
 			return true

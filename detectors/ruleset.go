@@ -32,6 +32,10 @@ type Ruleset struct {
 	rules     map[*Rule]*setting
 	needs     facts.Needs
 	options   facts.Options
+
+	suppressed []suppression
+	feedback   []feedback
+	observe    int64 // event time until which nothing is more than information, 0: never
 }
 
 // setting is how a ruleset treats one rule.
@@ -95,6 +99,12 @@ func NewRuleset(c Config) (*Ruleset, error) {
 	}
 	if err := r.compile(); err != nil {
 		return nil, err
+	}
+	if err := r.policies(); err != nil {
+		return nil, err
+	}
+	if !c.ObserveUntil.IsZero() {
+		r.observe = c.ObserveUntil.UnixNano()
 	}
 	r.hash = r.digest()
 	return r, nil
@@ -199,6 +209,7 @@ func (r *Ruleset) digest() string {
 	for _, p := range r.config.Prices {
 		fmt.Fprintf(h, "price %q %d %d %d %d\n", p.Model, p.Input, p.Output, p.CacheRead, p.CacheWrite)
 	}
+	r.digestPolicies(h)
 	b := r.config.Budgets
 	fmt.Fprintf(h, "idle %d\nretain %d\nbudgets %d %d %d %d\n", r.config.Idle, r.config.Retain, b.MaxCalls, b.MaxCallsPerTool, b.MaxCostMicroUSD, b.RunawaySteps)
 	return hex.EncodeToString(h.Sum(nil)[:8])

@@ -37,10 +37,10 @@ func TestNewRulesetRefuses(t *testing.T) {
 		want   string
 	}{
 		{Config{Idle: -time.Second}, "idle: must be above 0, found -1s"},
-		{Config{Detectors: map[string]DetectorConfig{"loops": {}}}, "detectors.loops: no such detector; there are hallucinated_tool, plan_corruption, retry_loop, tool_misuse"},
+		{Config{Detectors: map[string]DetectorConfig{"loops": {}}}, "detectors.loops: no such detector; there are " + strings.Join(detectorNames(), ", ")},
 		{
 			Config{Detectors: map[string]DetectorConfig{"tool_misuse": {Rules: map[string]RuleConfig{"cycle": {}}}}},
-			"detectors.tool_misuse.rules.cycle: no such rule; the rules of tool_misuse are schema_violation, coercible_argument, error_ignored, silent_error",
+			"detectors.tool_misuse.rules.cycle: no such rule; the rules of tool_misuse are " + ruleNames(ToolMisuse),
 		},
 		{Config{Tools: []ToolConfig{{Name: "a"}, {}}}, `tools[1].name: is empty; give a name or a glob such as "get_*"`},
 		{Config{Prices: []Price{{}}}, `prices[0].model: is empty; give a name or a glob such as "get_*"`},
@@ -132,4 +132,12 @@ func TestPrices(t *testing.T) {
 			t.Errorf("%s with %s costs %d micro-USD, want %d", c.model, c.usage, got, c.want)
 		}
 	}
+}
+
+func detectorNames() []string {
+	var names []string
+	for _, d := range All() {
+		names = append(names, d.Name)
+	}
+	return names
 }

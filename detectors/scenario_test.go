@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"misstep/detectors/facts"
 	"misstep/event"
 )
 
@@ -130,7 +132,9 @@ func runScenario(t *testing.T, file string) {
 // scenarioConfig reads the operator's configuration of a case: a line for each
 // tool, its name and then polls, effect=EFFECT or volatile=PARAM; a line that
 // begins with budgets and sets calls=N, per_tool=N, cost=MICROUSD or runaway=N; and lines
-// of the form rule DETECTOR NAME off, or most=SEVERITY.
+// of the form rule DETECTOR NAME off, or most=SEVERITY. Lines that begin with
+// policy, suppress, feedback (RULE right=N wrong=N) and observe (DAY) are those
+// of the configuration.
 func scenarioConfig(t *testing.T, text string) Config {
 	t.Helper()
 	c := Config{Detectors: map[string]DetectorConfig{}}
@@ -164,11 +168,82 @@ func scenarioConfig(t *testing.T, text string) Config {
 			}
 			d.Rules[f[2]] = r
 			c.Detectors[f[1]] = d
+		case f[0] == "policy":
+			c.Policies = append(c.Policies, scenarioPolicy(t, f[1:]))
+		case f[0] == "suppress":
+			c.Suppressions = append(c.Suppressions, scenarioSuppression(t, f[1:]))
+		case f[0] == "feedback":
+			_, yes := number(t, f[2])
+			_, no := number(t, f[3])
+			c.Feedback = append(c.Feedback, Feedback{Rule: f[1], TruePositives: yes, FalsePositives: no})
+		case f[0] == "observe":
+			c.ObserveUntil = day(t, f[1])
 		default:
 			c.Tools = append(c.Tools, scenarioTool(f))
 		}
 	}
 	return c
+}
+
+// scenarioPolicy reads a policy line: the tool, then confirm, grounded=strict,
+// soft or off, workflow=NAME, after=TOOL, max=PARAM:UNITS, in=PARAM:A|B.
+func scenarioPolicy(t *testing.T, f []string) Policy {
+	t.Helper()
+	p := Policy{Tool: f[0]}
+	for _, w := range f[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		param, limit, _ := strings.Cut(value, ":")
+		switch key {
+		case "confirm":
+			p.Confirm = true
+		case "grounded":
+			p.Grounded = map[string]facts.Grounding{"strict": facts.GroundedStrict, "soft": facts.GroundedSoft, "off": facts.GroundedOff}[value]
+		case "workflow":
+			p.Workflow = value
+		case "after":
+			p.After = append(p.After, value)
+		case "max":
+			_, n := number(t, "max="+limit)
+			p.Bounds = append(p.Bounds, facts.Bound{Param: param, HasMax: true, Max: n * 1_000_000})
+		case "in":
+			p.Bounds = append(p.Bounds, facts.Bound{Param: param, In: strings.Split(limit, "|")})
+		default:
+			t.Fatalf("policy has no %q", key)
+		}
+	}
+	return p
+}
+
+func scenarioSuppression(t *testing.T, f []string) Suppression {
+	t.Helper()
+	var s Suppression
+	for _, w := range f {
+		key, value, _ := strings.Cut(w, "=")
+		switch key {
+		case "rule":
+			s.Rule = value
+		case "subject":
+			s.Subject = value
+		case "workflow":
+			s.Workflow = value
+		case "until":
+			s.Until = day(t, value)
+		case "most":
+			s.MaxSeverity = map[string]event.Severity{"info": event.Info, "warning": event.Warning, "error": event.Error}[value]
+		default:
+			t.Fatalf("suppress has no %q", key)
+		}
+	}
+	return s
+}
+
+func day(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 func number(t *testing.T, word string) (key string, n int64) {

@@ -47,9 +47,12 @@ var (
 // ToolMisuse finds tools that are used wrongly, and errors that are passed over.
 var ToolMisuse = &Detector{
 	Name: "tool_misuse", Version: 1, Class: event.ToolMisuse,
-	Doc:   "The agent uses a tool wrongly, or passes over its error.\nArguments are held against the tool's schema, and what the agent tells against what the tool answered.",
-	Rules: []*Rule{schemaViolation, coercibleArgument, errorIgnored, silentError},
-	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage},
+	Doc: "The agent uses a tool wrongly, or passes over its error.\nArguments are held against the tool's schema, and what the agent tells against what the tool answered.",
+	Rules: []*Rule{
+		schemaViolation, coercibleArgument, rejectedCall, fabricatedArgument, ungroundedAmount, errorIgnored, actsOnFailed, successOverFailure, silentError,
+		unconfirmedEffect, unmetPrecondition, outputSchema, valuePolicy, echoedRequest,
+	},
+	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage, event.ApprovalGiven, event.TaskEnd},
 	New:   func(*Config) Watcher { return &toolMisuse{} },
 }
 
@@ -60,6 +63,7 @@ const (
 	pendingCall  = iota // its index in its agent's ring, plus 1; 0 for none
 	pendingAgent        // that agent's place in the trajectory
 	pendingTold         // messages of the agent since then
+	consentState        // what the conversation says about consent
 )
 
 // patience is how many messages after an error may pass before a claim is no
@@ -72,14 +76,23 @@ func (m *toolMisuse) Observe(p *Pass) {
 	case event.ToolCall:
 		if p.Call != nil {
 			m.arguments(p, p.Call)
+			m.values(p, p.Call)
+			m.unconfirmed(p, p.Call)
 		}
 	case event.ToolResult:
 		if p.Call != nil {
 			m.result(p, p.Call)
+			m.output(p, p.Call)
 		}
 	case event.UserMessage:
+		m.consent(p)
 		p.Memory[pendingCall] = 0
+	case event.ApprovalGiven:
+		m.consent(p)
+	case event.TaskEnd:
+		m.end(p)
 	case event.AgentMessage:
+		m.consent(p)
 		if p.Memory[pendingCall] != 0 {
 			m.message(p)
 		}
@@ -149,7 +162,9 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 			Tokens:   c.Tokens, CostMicroUSD: c.Cost,
 		})
 	}
+	m.echoed(p, c)
 	if c.Failed() {
+		m.rejected(p, c)
 		p.Memory[pendingCall], p.Memory[pendingAgent], p.Memory[pendingTold] = c.Index+1, p.agentPlace(), 0
 		return
 	}
@@ -159,8 +174,16 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 	if p.Troubled(event.ToolMisuse) {
 		name := c.Tool.Name
 		p.Resolve(event.ToolMisuse, func(opener *Rule, subject string) bool {
-			if opener.Family == schemaViolation.Family && c.Misfit {
-				return false // the tool took it, but the agent put nothing right
+			switch opener.Family {
+			case schemaViolation.Family:
+				if c.Misfit {
+					return false // the tool took it, but the agent put nothing right
+				}
+			case errorIgnored.Family, silentError.Family, outputSchema.Family, rejectedCall.Family:
+			default:
+				if p.T.Task.Calls <= p.lastCall(event.ToolMisuse, subject) {
+					return false // likewise: it is about this very call
+				}
 			}
 			return subject == name || strings.HasPrefix(subject, name+".")
 		})

@@ -14,6 +14,7 @@ type ToolSpec struct {
 	NameHidden  bool  // Name is the mac of a hidden name (empty without one)
 	Description Value // a string; Absent or Hidden are possible
 	Parameters  Value // a JSON Schema: object, Bool; Absent or Hidden are possible
+	Output      Value // a JSON Schema of the results; Absent or Hidden are possible
 	// Effect is the spec's own, else what MCP annotations say: readOnlyHint is
 	// read, destructiveHint irreversible, both denied write. EffectUnset when
 	// there is nothing of all that.
@@ -154,6 +155,11 @@ func (p *toolParser) members(v Value, spec *ToolSpec, h *toolHints, outer bool) 
 			}
 		case k.EqualText("parameters"), k.EqualText("input_schema"), k.EqualText("inputSchema"):
 			spec.Parameters = m
+			if m.Form != Object && m.Form != Hidden && m.Form != Bool {
+				err = fmt.Errorf(".%s: want a JSON Schema as an object", k.Raw)
+			}
+		case k.EqualText("output"), k.EqualText("output_schema"), k.EqualText("outputSchema"):
+			spec.Output = m
 			if m.Form != Object && m.Form != Hidden && m.Form != Bool {
 				err = fmt.Errorf(".%s: want a JSON Schema as an object", k.Raw)
 			}

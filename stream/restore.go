@@ -220,6 +220,11 @@ func (e *Engine[E]) loadManifest(ctx context.Context, id string) (*manifest, err
 	if err != nil {
 		return nil, err
 	}
+	return e.readManifest(id, b)
+}
+
+// readManifest takes a manifest apart that is of this log.
+func (e *Engine[E]) readManifest(id string, b []byte) (*manifest, error) {
 	m := new(manifest)
 	if err := unseal(b, m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)

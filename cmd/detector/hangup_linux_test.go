@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"misstep/internal/require"
 )
 
 // TestTerminalGone: a signal to reload does that, but when the terminal was
@@ -17,7 +19,7 @@ import (
 func TestTerminalGone(t *testing.T) {
 	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		cannot(t, "there is no pseudo-terminal here")
+		require.Cannot(t, "there is no pseudo-terminal here")
 	}
 	defer pty.Close()
 	if err := unix.IoctlSetPointerInt(int(pty.Fd()), unix.TIOCSPTLCK, 0); err != nil {
@@ -29,7 +31,7 @@ func TestTerminalGone(t *testing.T) {
 	}
 	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		cannot(t, err.Error())
+		require.Cannot(t, err.Error())
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "c.yaml")
@@ -59,14 +61,4 @@ func TestTerminalGone(t *testing.T) {
 	if code := p.exit(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
-}
-
-// cannot skips a test for what the machine cannot give, except in CI, where
-// nothing is skipped.
-func cannot(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip("SKIPPED: " + why)
 }

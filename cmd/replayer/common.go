@@ -21,8 +21,8 @@ type reading struct {
 }
 
 func (r *reading) formatFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.format, "format", string(replay.Auto), "what the inputs hold: auto, steps or chat")
-	complete(cmd, "format", "auto\trecognise it", "steps\tstep events", "chat\tOpenAI chat transcripts")
+	cmd.Flags().StringVar(&r.format, "format", string(replay.Auto), "what the inputs hold: auto, steps, chat or otlp")
+	complete(cmd, "format", "auto\trecognise it", "steps\tstep events", "chat\tOpenAI chat transcripts", "otlp\tOTLP/JSON traces with OpenInference spans")
 }
 
 // natsFlags are how the servers of nats:// URLs are reached.

@@ -19,7 +19,8 @@ when the name of the file ends in .gz or .zst. Step events are written with
 their members in one order, without those that the format does not know.
 
 A chat transcript becomes one trajectory. Its messages have no times, and its
-tool results no status: none are made up.`,
+tool results no status: none are made up. A trace becomes one trajectory, whose
+step ids begin with the ids of the trace and of the span that told of it.`,
 		Example: `  replayer convert transcripts.jsonl --out steps.jsonl.gz
   replayer convert --format chat - --out - < transcripts.jsonl`,
 		Args: needInput(1, "an INPUT"),

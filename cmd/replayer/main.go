@@ -60,8 +60,8 @@ detector runs live.
 
 An INPUT is a file, a folder (every known file in it, in the order of the
 paths) or - for the standard input. Files are step events (.jsonl, .ndjson,
-.json) or OpenAI chat transcripts, plain or compressed (.gz, .zst); which they
-hold is recognised. nats://HOST:PORT/STREAM?from=...&to=... is a part of a
+.json), OpenAI chat transcripts or OTLP/JSON traces with OpenInference spans,
+plain or compressed (.gz, .zst); which they hold is recognised. nats://HOST:PORT/STREAM?from=...&to=... is a part of a
 stream: from and to are sequences or RFC 3339 times, both included, and it ends
 at the latest at what is the last message when it is looked at; subject=... is
 a part of that. All inputs are one log: a trajectory may go on from one to the
@@ -73,7 +73,9 @@ do it.`,
   replayer run --fail-on error recorded/
   replayer explain 3f1c recorded/
   replayer run 'nats://localhost:4222/AGENT_STEPS?from=2026-03-02T09:00:00Z'
-  replayer convert transcripts.jsonl --out steps.jsonl.gz`,
+  replayer convert transcripts.jsonl --out steps.jsonl.gz
+  replayer inject recorded/ --out planted.jsonl --labels labels.jsonl
+  replayer eval planted.jsonl --labels labels.jsonl`,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
 		SilenceUsage:               true,
@@ -85,7 +87,7 @@ do it.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newVersion())
+	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newInject(), newEval(), newVersion())
 	return root
 }
 

@@ -35,6 +35,8 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	c := &w.Cur
 	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
 	c.Violations.Reset()
+	c.Output.Reset()
+	c.Grounds = c.Grounds[:0]
 	c.Lacks = 0
 	if t.Partial {
 		c.Lacks = NeedBeginning
@@ -83,6 +85,14 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
+	}
+	if w.needs&NeedProvenance != 0 {
+		if s.Kind != event.ToolCall && s.Kind != event.ToolResult {
+			t.show(w, s)
+		}
+		if v := t.provenance; v != nil && v.Holes && s.Kind == event.ToolCall {
+			c.Lacks |= NeedProvenanceWhole
+		}
 	}
 	if w.needs&NeedProgress != 0 {
 		t.watchProgress(w, a, s)
@@ -198,6 +208,9 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	t.Task.Calls++
 	c.count = t.Task.count(tool)
 	t.Task.Counts[c.count].Calls++
+	if w.needs&NeedProvenance != 0 {
+		t.showCall(w, a, c, &s.Call)
+	}
 	if w.needs&NeedSchema == 0 {
 		return
 	}
@@ -214,6 +227,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 			w.Counts.Fallbacks++
 		}
 		tool.Schema.Validate(s.Call.Arguments, &cur.Violations)
+		c.Unlisted = len(cur.Violations.Unknown) > 0
 		c.Misfit = len(cur.Violations.Found)+len(cur.Violations.Unknown) > 0
 		if cur.Violations.Unjudged { // what was found all the same stands
 			t.Task.Missing |= NeedPlainArguments

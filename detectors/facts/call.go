@@ -32,9 +32,14 @@ type Call struct {
 	Status event.Status // as judged: a silent error is StatusError
 	Silent bool         // the producer said ok, the content says error
 	Misfit bool         // its arguments break the tool's schema, or name unknown parameters
-	Class  ErrorClass
-	Fault  event.Fault
-	Done   bool // a result came
+	// FromUser says that an identifier in its arguments was shown by the user
+	// alone.
+	FromUser bool
+	Unlisted bool // it names a parameter that the tool's schema does not know
+	Echo     bool // its result only gives back what the call said
+	Class    ErrorClass
+	Fault    event.Fault
+	Done     bool // a result came
 	// RetryAfter is for how long a transient error asked to wait, ns; 0 when
 	// it did not.
 	RetryAfter int64

@@ -29,8 +29,16 @@ type Tool struct {
 	// could not be compiled (then SchemaErr says why).
 	Schema    *schema.Schema
 	SchemaErr error
+	// Output is the schema of its results, nil when none was declared, or when
+	// it could not be compiled.
+	Output *schema.Schema
 
 	Words []string // of the name, in lower case
+
+	policies []*Policy
+	makes    bool // it makes something new, by its name
+	Inward   bool // it brings nothing from outside, by its name
+	RunsCode bool // it runs code, by its name
 
 	lower    []byte // the name in lower case
 	hash     uint64
@@ -151,6 +159,14 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 				w.Counts.SchemasFallback++
 			}
 		}
+		if spec.Output.Present() && w.needs&NeedOutputSchema != 0 {
+			var err error
+			if t.Output, err = schema.Compile(spec.Output); err != nil {
+				t.Output = nil
+				w.Counts.SchemasRefused++
+			}
+			w.Counts.SchemasCompiled++
+		}
 		c.tools[name] = t
 		return nil
 	})
@@ -162,6 +178,13 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
 	t.plans, t.meaning = keepsPlan(t.Words), meaningOf(name)
+	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
+	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
+	for i := range w.policies {
+		if p := &w.policies[i]; p.Match(name) {
+			t.policies = append(t.policies, p)
+		}
+	}
 	if !hasPolls {
 		t.Polls = pollsByName(t.Words)
 	}

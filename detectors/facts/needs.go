@@ -22,21 +22,27 @@ const (
 // NeedPlanSeen is the plan of the agent: it told one.
 const NeedPlanSeen Needs = 1 << 11
 
+// NeedProvenanceWhole asks that nothing that was said before is hidden, cut or
+// forgotten.
+const NeedProvenanceWhole Needs = 1 << 13
+
 // What is computed only for a rule that asks for it. It can always be had.
 const (
-	NeedShape     Needs = 1 << 31 // the shape key of calls
-	NeedPlan      Needs = 1 << 27 // plans, and how calls fit them
-	NeedResources Needs = 1 << 26 // what calls are about and what became of it
-	NeedProgress  Needs = 1 << 25 // what results and messages bring that is new
+	NeedShape        Needs = 1 << 31 // the shape key of calls
+	NeedProvenance   Needs = 1 << 30 // the provenance of values; how whole it is NeedProvenanceWhole says
+	NeedPlan         Needs = 1 << 27 // plans, and how calls fit them
+	NeedResources    Needs = 1 << 26 // what calls are about and what became of it
+	NeedProgress     Needs = 1 << 25 // what results and messages bring that is new
+	NeedOutputSchema Needs = 1 << 24 // to hold results against the tool's output schema
 )
 
-// NeedBits is the number of bits among which those that may be lacking are.
+// NeedBits is the number of needs that may be lacking.
 const NeedBits = 14
 
 var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
-	11: "no_plan",
+	11: "no_plan", 13: "no_provenance",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
@@ -53,7 +59,7 @@ func (n Needs) Reason() string {
 var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result",
-	11: "a plan",
+	11: "a plan", 13: "all that was said before",
 }
 
 // String lists the needs for a reader.

@@ -44,8 +44,30 @@ func (t *Trajectory) result(w *Workspace, a *Agent, s *event.Step) {
 	} else if c.Tool.Changes && !owner.succeededBefore(c) {
 		t.Writes++
 	}
+	if c.Tool.Output != nil && c.Status == event.StatusOK && !s.Result.Cut.Truncated {
+		w.output(c.Tool, s.Result.Content)
+	}
 	c.After = t.Writes
+	if w.needs&NeedProvenance != 0 {
+		t.showResult(w, owner, c, &s.Result)
+	}
 	t.Task.Counts[c.count].add(c)
+}
+
+// output holds a result against the tool's output schema. A text is taken for
+// JSON, as MCP servers send it; one that is none is not judged.
+func (w *Workspace) output(tool *Tool, content event.Value) {
+	if content.IsString() {
+		var err error
+		if content, err = event.JSONValue(content.Text(&w.text)); err != nil {
+			w.Cur.Lacks |= NeedPlainResult
+			return
+		}
+	}
+	if !content.Present() {
+		return
+	}
+	tool.Output.Validate(content, &w.Cur.Output)
 }
 
 // answered finds the open call that a result answers: by the call's id, else
@@ -169,6 +191,9 @@ func (w *Workspace) fail(a *Agent, c *Call, r *event.Result) {
 		if !c.Silent && c.Class == OtherError {
 			c.Fault = event.FaultUnknown
 		}
+	}
+	if c.Class == NotFound && c.FromUser {
+		c.Fault = event.FaultUser // who gave the value
 	}
 	if c.Class.Transient() {
 		c.RetryAfter = retryAfter(cur.ErrorText)

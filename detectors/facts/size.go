@@ -8,6 +8,9 @@ const (
 	manySize  = int64(unsafe.Sizeof(manyIDs{}))
 	toolSize  = int64(unsafe.Sizeof(ToolCount{}) + unsafe.Sizeof((*Tool)(nil)))
 	openSize  = int64(unsafe.Sizeof(openCall{}))
+
+	provenanceSize = int64(unsafe.Sizeof(Provenance{}))
+	touchedSize    = int64(unsafe.Sizeof(touched{}))
 )
 
 // Extra is how many bytes hang on the trajectory beside its own.
@@ -23,6 +26,9 @@ func (t *Trajectory) Extra() int64 {
 		}
 	}
 	n += t.plans.size() + t.progress.size() + int64(cap(t.resources.list))*int64(unsafe.Sizeof(resource{}))
+	if v := t.provenance; v != nil {
+		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4
+	}
 	if t.seen.many != nil {
 		n += manySize
 	}

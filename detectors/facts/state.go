@@ -29,10 +29,11 @@ type TrajectoryState struct {
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
-	Resources *ResourcesState `cbor:"19,keyasint,omitempty"`
-	Plans     *PlansState     `cbor:"20,keyasint,omitempty"`
-	Progress  *ProgressState  `cbor:"21,keyasint,omitempty"`
-	Compacted uint32          `cbor:"22,keyasint,omitempty"`
+	Resources  *ResourcesState  `cbor:"19,keyasint,omitempty"`
+	Plans      *PlansState      `cbor:"20,keyasint,omitempty"`
+	Progress   *ProgressState   `cbor:"21,keyasint,omitempty"`
+	Compacted  uint32           `cbor:"22,keyasint,omitempty"`
+	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -131,6 +132,9 @@ const (
 	doneFlag = 1 << iota
 	silentFlag
 	misfitFlag
+	userFlag
+	echoFlag
+	unlistedFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -160,6 +164,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	appendSeen(w, t.seen.list(), int(t.seen.next))
 	w.Int(14, t.waiting)
 	w.Int(15, int64(current))
+	if t.provenance != nil {
+		w.Key(16)
+		t.provenance.append(w)
+	}
 	t.resources.append(w)
 	t.plans.append(w)
 	t.progress.append(w)
@@ -276,7 +284,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser, c.Echo, c.Unlisted} {
 		if yes {
 			flags |= 1 << i
 		}

@@ -13,18 +13,23 @@ type Workspace struct {
 	// Cur is what the latest Apply found out about its step.
 	Cur Current
 
-	needs  Needs
-	rules  []ToolRule
-	prices []PriceRule
+	needs    Needs
+	rules    []ToolRule
+	policies []Policy
+	prices   []PriceRule
 
 	names         map[string]string
 	catalogues    map[uint64][]cachedCatalogue
 	numCatalogues int
 	looseTools    map[string]*Tool
-	spare         []*Agent         // of retired trajectories, for reuse
+	spare         []*Agent // of retired trajectories, for reuse
+	params        map[string]param
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
+	spareProvenance []*Provenance
+
 	canon    event.Canonicalizer
+	path     []byte
 	args     []byte
 	argNames []uint64
 	text     []byte
@@ -71,15 +76,18 @@ type Options struct {
 	Needs  Needs // what the enabled rules need; nothing else is computed
 	Tools  []ToolRule
 	Prices []PriceRule
+	// Policies are what is demanded of calls, the more important first.
+	Policies []Policy
 }
 
 // NewWorkspace gives an empty workspace.
 func NewWorkspace(o Options) *Workspace {
 	w := &Workspace{
-		needs: o.Needs, rules: o.Tools, prices: o.Prices,
+		needs: o.Needs, rules: o.Tools, policies: o.Policies, prices: o.Prices,
 		names:      map[string]string{},
 		catalogues: map[uint64][]cachedCatalogue{},
 		looseTools: map[string]*Tool{},
+		params:     map[string]param{},
 	}
 	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
 	return w
@@ -100,7 +108,13 @@ type Current struct {
 	// Violations are what is wrong with the arguments of a tool_call, when the
 	// tool's schema is known.
 	Violations schema.Violations
-	Lacks      Needs // what could not be known of this step
+	// Output are what is wrong with a tool_result, when the tool's output schema
+	// is known.
+	Output schema.Violations
+	// Grounds say where the identifiers and amounts in the arguments of a
+	// tool_call come from.
+	Grounds []Ground
+	Lacks   Needs // what could not be known of this step
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte

@@ -39,7 +39,11 @@ func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.L
 	if c.NATS.External() {
 		return openExternal(ctx, c, log)
 	}
-	server, err := jetstream.StartEmbedded(embedded(c, s, log))
+	b := &broker{config: &c.NATS, logger: log}
+	b.watchGaps()
+	opts := embedded(c, s, log)
+	opts.Prepare = func(nc *nats.Conn) error { return b.prepare(ctx, nc) }
+	server, err := jetstream.StartEmbedded(opts)
 	var port *jetstream.AddrInUseError
 	var folder *stream.FolderInUseError
 	switch {
@@ -50,7 +54,7 @@ func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.L
 	case err != nil:
 		return nil, err
 	}
-	b := &broker{server: server, config: &c.NATS, logger: log, connect: server.Connect, ownership: server.Ownership()}
+	b.server, b.connect, b.ownership = server, server.Connect, server.Ownership()
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -78,11 +82,26 @@ func (b *broker) open(ctx context.Context) (err error) {
 	if err := b.streams(ctx); err != nil {
 		return err
 	}
+	b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{Stream: b.config.Stream, Subject: b.config.PublishSubject})
+	return err
+}
+
+// watchGaps has data gaps told, with events on the connection of intake.
+func (b *broker) watchGaps() {
 	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, from, to int64) error {
 		return jetstream.PublishGap(ctx, b.write, jetstream.Gap{Time: time.Now().UTC(), Source: b.config.Stream, From: from, To: to})
 	}}
-	b.publisher, err = jetstream.NewPublisher(b.write, jetstream.PublisherOptions{Stream: b.config.Stream, Subject: b.config.PublishSubject})
-	return err
+}
+
+// prepare sees to the streams of the embedded server before anybody publishes
+// to it.
+func (b *broker) prepare(ctx context.Context, nc *nats.Conn) error {
+	b.read, b.write = nc, nc
+	defer func() { b.read, b.write = nil, nil }()
+	if err := b.ownStreams(ctx); err != nil {
+		return err
+	}
+	return jetstream.MendTail(ctx, nc, b.gaps.lost)
 }
 
 // openLog opens the log of steps from its beginning, for its caller to close.

@@ -11,16 +11,18 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"misstep/internal/require"
 )
 
 // TestDiskFull fills a real disk to the last byte below a running detector.
 func TestDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
-		cannot(t, "only root can mount a small disk")
+		require.Cannot(t, "only root can mount a small disk")
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m"); err != nil {
-		cannot(t, "mount a small disk: "+err.Error())
+		require.Cannot(t, "mount a small disk: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -72,14 +74,4 @@ func fill(t *testing.T, file string) {
 			n /= 2
 		}
 	}
-}
-
-// cannot skips a test for what the machine cannot give, except in CI, where
-// nothing is skipped.
-func cannot(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip("SKIPPED: " + why)
 }

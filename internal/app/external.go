@@ -25,6 +25,7 @@ func openExternal(ctx context.Context, c *config.Config, log zerolog.Logger) (*b
 		})
 		return nc, err
 	}}
+	b.watchGaps()
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -60,15 +61,20 @@ func patiently(ctx context.Context, log zerolog.Logger, f func() error) error {
 func ConnectOptions(n *config.NATS, name string, log zerolog.Logger) jetstream.ConnectOptions {
 	return jetstream.ConnectOptions{
 		URLs: n.URLs, Name: name, User: n.User, PasswordFile: n.PasswordFile, TokenFile: n.TokenFile,
-		TLS:    jetstream.TLSOptions{CAFile: n.TLS.CAFile, ServerName: n.TLS.ServerName, InsecureSkipVerify: n.TLS.InsecureSkipVerify},
+		NKeyFile: n.NKeyFile, CredentialsFile: n.CredentialsFile,
+		TLS: jetstream.TLSOptions{
+			CAFile: n.TLS.CAFile, ServerName: n.TLS.ServerName, InsecureSkipVerify: n.TLS.InsecureSkipVerify,
+			CertFile: n.TLS.CertFile, KeyFile: n.TLS.KeyFile,
+		},
 		Logger: log,
 	}
 }
 
-// streams sees to it that all streams are there.
+// streams sees to it that all streams are there. Those of the embedded server are
+// since its start.
 func (b *broker) streams(ctx context.Context) error {
 	if b.server != nil {
-		return b.ownStreams(ctx)
+		return nil
 	}
 	var found jetstream.External
 	err := patiently(ctx, b.logger, func() (err error) {

@@ -27,12 +27,28 @@ type gaps struct {
 	now     func() time.Time
 
 	count, records atomic.Int64
+	mended         int64     // offset up to which the end that was lost is told
 	until          time.Time // end of the minute
 	told, held     int       // in that minute
 }
 
+// lost takes the gap that the log has since its end was lost, both offsets
+// included, before anything is read.
+func (g *gaps) lost(from, to int64) {
+	g.mended = to
+	g.count.Add(1)
+	g.records.Add(to - from + 1)
+	g.log.Error().Str("source", g.source).Int64("last", from-1).Int64("judged", to).
+		Msg("the log of steps lost its end, as it can when the power fails: it ended at the offset last and was judged up to the offset judged; " +
+			"it goes on behind that, with a data gap, and all that it holds stays")
+	g.event(from, to)
+}
+
 // found takes one gap, both offsets included.
 func (g *gaps) found(from, to int64) {
+	if to <= g.mended {
+		return // told already
+	}
 	g.count.Add(1)
 	g.records.Add(to - from + 1)
 	if now := g.now(); now.After(g.until) {
@@ -48,6 +64,11 @@ func (g *gaps) found(from, to int64) {
 	g.told++
 	g.log.Warn().Str("source", g.source).Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
+	g.event(from, to)
+}
+
+// event publishes a gap.
+func (g *gaps) event(from, to int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
 	defer cancel()
 	if err := g.publish(ctx, from, to); err != nil {

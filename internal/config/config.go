@@ -16,8 +16,10 @@ import (
 type Config struct {
 	// Data is the folder that holds the logs and the state.
 	Data string
-	NATS NATS
-	HTTP HTTP
+	// NATS counts when Kafka is not used.
+	NATS  NATS
+	Kafka Kafka
+	HTTP  HTTP
 	// Admin is a second HTTP server, for who looks after the process: profiles
 	// and metrics.
 	Admin HTTP
@@ -71,6 +73,7 @@ func Default() *Config {
 	return &Config{
 		Data:   "./misstep-data",
 		NATS:   defaultNATS(),
+		Kafka:  defaultKafka(),
 		HTTP:   HTTP{Listen: "127.0.0.1:4318"},
 		Memory: 2 << 30, Checkpoint: Checkpoint{Work: 2 * time.Second, Interval: time.Minute},
 		Detect: detectors.Config{

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"misstep/detectors"
+	"misstep/detectors/facts"
 	"misstep/event"
 )
 
@@ -98,7 +99,7 @@ func TestExample(t *testing.T) {
 	}
 	// An example line is a comment that begins with a letter or two spaces;
 	// prose has one space.
-	shown := regexp.MustCompile(`(?m)^(tools|prices): \[\]\n`).ReplaceAllString(string(src), "")
+	shown := regexp.MustCompile(`(?m)^(tools|policies|suppressions|feedback|prices): \[\]\n`).ReplaceAllString(string(src), "")
 	shown = regexp.MustCompile(`(?m)^#(([a-z]| {2}[ -] ).*)$`).ReplaceAllStringFunc(shown, func(s string) string {
 		if strings.HasPrefix(s, "#   ") && !strings.HasPrefix(s, "#    ") {
 			return s // a list in prose
@@ -117,6 +118,24 @@ func TestExample(t *testing.T) {
 	}
 	if !reflect.DeepEqual(c.Detect.Tools, want) {
 		t.Errorf("tools %+v, want %+v", c.Detect.Tools, want)
+	}
+	policies := []detectors.Policy{{
+		Tool: "refund_order", Workflow: "support", Grounded: facts.GroundedStrict, Confirm: true, After: []string{"verify_identity"},
+		Bounds: []facts.Bound{{Param: "amount", HasMin: true, HasMax: true, Max: 500_000_000}, {Param: "currency", In: []string{"EUR", "USD"}}},
+	}}
+	if !reflect.DeepEqual(c.Detect.Policies, policies) {
+		t.Errorf("policies %+v, want %+v", c.Detect.Policies, policies)
+	}
+	suppressions := []detectors.Suppression{{
+		Rule: "no_progress", Workflow: "nightly-*", Subject: "get_job", Until: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+		MaxSeverity: event.Info, Reason: "the queue answers only after midnight",
+	}}
+	if !reflect.DeepEqual(c.Detect.Suppressions, suppressions) {
+		t.Errorf("suppressions %+v, want %+v", c.Detect.Suppressions, suppressions)
+	}
+	feedback := []detectors.Feedback{{Rule: "fabricated_argument", Workflow: "support", TruePositives: 12, FalsePositives: 3}}
+	if !reflect.DeepEqual(c.Detect.Feedback, feedback) {
+		t.Errorf("feedback %+v, want %+v", c.Detect.Feedback, feedback)
 	}
 	prices := []detectors.Price{{Model: "example-large*", Input: 2_500_000, Output: 10_000_000, CacheRead: 250_000, CacheWrite: 3_125_000}}
 	if !reflect.DeepEqual(c.Detect.Prices, prices) {
@@ -180,6 +199,7 @@ func TestFull(t *testing.T) {
 			MinFree: 512 << 20, Steps: Limits{MaxAge: 24 * time.Hour}, Results: Limits{MaxBytes: 1 << 20, MaxAge: 720 * time.Hour},
 			TokenFile: "/run/secrets/nats", TLS: NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}},
 		},
+		Kafka:  defaultKafka(),
 		HTTP:   HTTP{Listen: "0.0.0.0:0", Hosts: []string{"detector.example", "no"}, TokenFile: "t", TLS: ServerTLS{CertFile: "c", KeyFile: "k"}},
 		Admin:  HTTP{Listen: "[::1]:4319"},
 		Shards: 3, Checkpoint: Checkpoint{Work: 20 * time.Millisecond, Interval: 2 * time.Second},
@@ -212,7 +232,7 @@ nats:
   url: [nats://a.example:4222, "tls://[::1]:4222"]
   user: detector
   password_file: /run/secrets/nats
-  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true}
+  tls: {ca_file: ca.pem, server_name: nats.example, insecure_skip_verify: true, cert_file: c.pem, key_file: k.pem}
   stream: STEPS-2
   subject: "agent.*.support.>"
   publish_subject: my.steps
@@ -230,7 +250,7 @@ func TestExternalNATS(t *testing.T) {
 		Listen: "127.0.0.1:4222", SyncInterval: time.Second, MinFree: 256 << 20,
 		Steps: Limits{10 << 30, 168 * time.Hour}, Results: Limits{10 << 30, 720 * time.Hour},
 		URLs: []string{"nats://a.example:4222", "tls://[::1]:4222"}, User: "detector", PasswordFile: "/run/secrets/nats",
-		TLS:    NATSTLS{CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
+		TLS:    NATSTLS{ServerTLS: ServerTLS{CertFile: "c.pem", KeyFile: "k.pem"}, CAFile: "ca.pem", ServerName: "nats.example", InsecureSkipVerify: true},
 		Stream: "STEPS-2", Subject: "agent.*.support.>", PublishSubject: "my.steps", Create: true, Replicas: 3, Lease: 90 * time.Second,
 	}
 	if !reflect.DeepEqual(c.NATS, want) || !c.NATS.External() || Default().NATS.External() {
@@ -242,9 +262,50 @@ func TestExternalNATS(t *testing.T) {
 	}
 }
 
+const onKafka = `
+kafka:
+  brokers: ["a.example:9092", "[::1]:9093"]
+  client_id: detector-7
+  group: my-group
+  topics: {steps: my.steps, failures: my.failures, tasks: my.tasks, directives: my.directives, deadletter: my.dead, gaps: my.gaps}
+  checkpoint: my.state
+  start: latest
+  partitioner: crc32
+  session: 30s
+  heartbeat: 10s
+  compression: zstd
+  tls: {ca_file: ca.pem, server_name: kafka.example, cert_file: c.pem, key_file: k.pem, insecure_skip_verify: true}
+  sasl: {mechanism: SCRAM-SHA-512, user: detector, password_file: /run/secrets/kafka}
+`
+
+func TestKafka(t *testing.T) {
+	c, err := Parse("kafka", []byte(onKafka))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Kafka{
+		Brokers: []string{"a.example:9092", "[::1]:9093"}, ClientID: "detector-7", Group: "my-group",
+		Topics:     KafkaTopics{"my.steps", "my.failures", "my.tasks", "my.directives", "my.dead", "my.gaps"},
+		Checkpoint: "my.state", Replay: time.Hour, Latest: true, Partitioner: "crc32",
+		Session: 30 * time.Second, Heartbeat: 10 * time.Second, Compression: "zstd",
+		TLS:  KafkaTLS{Enabled: true, CAFile: "ca.pem", ServerName: "kafka.example", CertFile: "c.pem", KeyFile: "k.pem", InsecureSkipVerify: true},
+		SASL: KafkaSASL{"SCRAM-SHA-512", "detector", "/run/secrets/kafka"},
+	}
+	if !reflect.DeepEqual(c.Kafka, want) || !c.Kafka.Used() || Default().Kafka.Used() {
+		t.Errorf("got\n%+v\nwant\n%+v", c.Kafka, want)
+	}
+	if strings.Contains(c.YAML(), "nats:") {
+		t.Errorf("there is a NATS server in\n%s", c.YAML())
+	}
+	c, err = Parse("one", []byte("kafka: {brokers: h:9092, checkpoint: none, replay: 24h}\n"))
+	if err != nil || len(c.Kafka.Brokers) != 1 || c.Kafka.Checkpoint != "" || c.Kafka.Replay != 24*time.Hour {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
 // TestYAML reads back what YAML writes.
 func TestYAML(t *testing.T) {
-	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external} {
+	for name, src := range map[string]string{"empty": "", "comment": "# nothing\n", "full": full, "hostile": hostile, "external": external, "nkey": "nats: {url: 'nats://h', nkey_file: k}", "credentials": "nats: {url: 'nats://h', credentials_file: k}", "kafka": onKafka, "kafka without state": "kafka: {brokers: 'h:1', checkpoint: none, replay: 2h, tls: {enabled: true}}"} {
 		c, err := Parse(name, []byte(src))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -262,6 +323,16 @@ func TestYAML(t *testing.T) {
 }
 
 const hostile = `
+observe_until: 2026-12-24T18:00:00+01:00
+policies:
+  - tool: "*: x"
+    grounded: "off"
+    after: ["no", "- y"]
+    bounds: [{param: "a.b", min: -0.25, in: ["1", "~"]}]
+suppressions:
+  - {detector: retry_loop, subject: "a: *", until: 2026-12-24T18:00:00.5Z}
+  - {workflow: "no", until: 2026-12-24, max_severity: none, reason: "x: #y"}
+feedback: [{rule: cycle, true_positives: 1}]
 data: "a: b\t# c\u202e\x1b[31m\\ 'd'"
 tools:
   - name: "- x\n: y"

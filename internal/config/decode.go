@@ -35,6 +35,7 @@ func Parse(file string, src []byte) (*Config, error) {
 }
 
 func (d *decoder) root(n node, c *Config) {
+	var nats node
 	d.mapping(
 		n,
 		field{"data", func(n node) {
@@ -42,7 +43,11 @@ func (d *decoder) root(n node, c *Config) {
 				c.Data = s
 			}
 		}},
-		field{"nats", func(n node) { d.nats(n, &c.NATS) }},
+		field{"nats", func(n node) {
+			nats = n
+			d.nats(n, &c.NATS)
+		}},
+		field{"kafka", func(n node) { d.kafka(n, &c.Kafka) }},
 		field{"http", func(n node) { d.http(n, &c.HTTP, func(n node) { d.listen(n, &c.HTTP.Listen) }) }},
 		field{"admin", func(n node) {
 			d.http(n, &c.Admin, func(n node) {
@@ -66,6 +71,10 @@ func (d *decoder) root(n node, c *Config) {
 		}},
 		field{"detectors", func(n node) { d.detectors(n, &c.Detect) }},
 		field{"tools", func(n node) { d.list(n, func(n node) { d.tool(n, &c.Detect) }) }},
+		field{"policies", func(n node) { d.list(n, func(n node) { d.policy(n, &c.Detect) }) }},
+		field{"suppressions", func(n node) { d.list(n, func(n node) { d.suppression(n, &c.Detect) }) }},
+		field{"feedback", func(n node) { d.list(n, func(n node) { d.feedback(n, &c.Detect) }) }},
+		field{"observe_until", func(n node) { d.observe(n, &c.Detect) }},
 		field{"prices", func(n node) { d.list(n, func(n node) { d.price(n, &c.Detect) }) }},
 		field{"budgets", func(n node) {
 			const most = 1_000_000_000
@@ -93,6 +102,13 @@ func (d *decoder) root(n node, c *Config) {
 			)
 		}},
 	)
+	switch {
+	case !c.Kafka.Used() || nats.ast == nil:
+	case c.NATS.External():
+		d.fail(nats, "nats.url names a NATS server and kafka.brokers a Kafka cluster, and the steps come from one of the two; remove nats, or kafka")
+	default:
+		d.fail(nats, "no NATS server is started when kafka.brokers names a Kafka cluster; remove nats, or kafka")
+	}
 }
 
 func (d *decoder) count(n node, p *int, lo, hi int64) {

@@ -6,7 +6,7 @@ import (
 )
 
 // ofRuleset are the settings that compile to the ruleset.
-var ofRuleset = []string{"idle", "detectors", "tools", "prices", "budgets"}
+var ofRuleset = []string{"idle", "detectors", "tools", "policies", "suppressions", "feedback", "observe_until", "prices", "budgets"}
 
 // Diff names the settings in which to differs from c: those of the ruleset, and
 // the others. Files that are named are not looked into.

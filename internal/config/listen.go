@@ -152,7 +152,7 @@ func (c *Config) CheckAccess() error {
 		{"http.listen", c.HTTP.Listen, c.HTTP.TokenFile},
 		{"admin.listen", c.Admin.Listen, c.Admin.TokenFile},
 	} {
-		if s.field == "nats.listen" && c.NATS.External() {
+		if s.field == "nats.listen" && (c.NATS.External() || c.Kafka.Used()) {
 			continue
 		}
 		if err := checkAccess(s.addr, s.tokenFile); err != nil {

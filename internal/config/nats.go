@@ -32,8 +32,12 @@ type NATS struct {
 	URLs         []string // of one server or cluster; the rest counts only with one
 	User         string
 	PasswordFile string
-	Stream       string // that holds the steps
-	Subject      string // what of the stream is read; empty: all
+	// NKeyFile holds the seed of an NKey, and CredentialsFile a JWT with its
+	// seed. Of them, User and TokenFile at most one is set.
+	NKeyFile, CredentialsFile string
+
+	Stream  string // that holds the steps
+	Subject string // what of the stream is read; empty: all
 	// PublishSubject is where steps that come over HTTP go; those with a
 	// workflow go to PublishSubject.WORKFLOW.
 	PublishSubject string
@@ -46,7 +50,7 @@ type NATS struct {
 // NATSTLS says what the embedded server proves itself with, and how the
 // certificate of a server of the user's is checked.
 type NATSTLS struct {
-	ServerTLS
+	ServerTLS          // of the embedded server, or of this process as a client
 	CAFile             string
 	ServerName         string
 	InsecureSkipVerify bool
@@ -90,6 +94,8 @@ func (d *decoder) nats(n node, c *NATS) {
 		note("user", file(&c.User, "a user's name")),
 		note("password_file", file(&c.PasswordFile, "the name of a file that holds the password")),
 		note("token_file", d.tokenFile(&c.TokenFile).set),
+		note("nkey_file", file(&c.NKeyFile, "the name of a file that holds the seed of an NKey")),
+		note("credentials_file", file(&c.CredentialsFile, "the name of a file that holds a JWT and its seed")),
 		note("tls", func(n node) {
 			d.mapping(n, append(
 				d.certFiles(&c.TLS.ServerTLS, &cert, &key),
@@ -137,6 +143,8 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 		}{
 			{"user", c.User == ""},
 			{"password_file", c.PasswordFile == ""},
+			{"nkey_file", c.NKeyFile == ""},
+			{"credentials_file", c.CredentialsFile == ""},
 			{"tls", c.TLS == def.TLS},
 			{"stream", c.Stream == def.Stream},
 			{"subject", c.Subject == ""},
@@ -156,12 +164,17 @@ func (d *decoder) natsTogether(n node, c *NATS, given map[string]node) {
 			d.fail(at, "this is for the embedded NATS server, which is not started when nats.url names one; remove this, or nats.url")
 		}
 	}
-	if c.TLS.CertFile != "" {
-		d.fail(given["tls"], "cert_file and key_file are for the embedded NATS server, which is not started when nats.url names one; remove them, or nats.url")
+	first := ""
+	for _, way := range [][2]string{{"user", c.User}, {"token_file", c.TokenFile}, {"nkey_file", c.NKeyFile}, {"credentials_file", c.CredentialsFile}} {
+		switch {
+		case way[1] == "":
+		case first == "":
+			first = way[0]
+		default:
+			d.fail(given[way[0]], "there is %s as well; remove one of the two", first)
+		}
 	}
 	switch {
-	case c.TokenFile != "" && c.User != "":
-		d.fail(given["token_file"], "there is a user as well; remove one of the two")
 	case c.User != "" && c.PasswordFile == "":
 		d.fail(given["user"], "there is no password_file; add it")
 	case c.User == "" && c.PasswordFile != "":
@@ -225,14 +238,14 @@ func (n *NATS) yaml(p func(format string, args ...any)) {
 			urls[i] = quote(u)
 		}
 		p("  url: [%s]", strings.Join(urls, ", "))
-		for _, f := range [][2]string{{"user", n.User}, {"password_file", n.PasswordFile}, {"token_file", n.TokenFile}} {
+		for _, f := range [][2]string{{"user", n.User}, {"password_file", n.PasswordFile}, {"token_file", n.TokenFile}, {"nkey_file", n.NKeyFile}, {"credentials_file", n.CredentialsFile}} {
 			if f[1] != "" {
 				p("  %s: %s", f[0], quote(f[1]))
 			}
 		}
 		if n.TLS != (NATSTLS{}) {
 			p("  tls:")
-			for _, f := range [][2]string{{"ca_file", n.TLS.CAFile}, {"server_name", n.TLS.ServerName}} {
+			for _, f := range [][2]string{{"ca_file", n.TLS.CAFile}, {"server_name", n.TLS.ServerName}, {"cert_file", n.TLS.CertFile}, {"key_file", n.TLS.KeyFile}} {
 				if f[1] != "" {
 					p("    %s: %s", f[0], quote(f[1]))
 				}

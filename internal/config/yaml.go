@@ -17,7 +17,10 @@ func (c *Config) YAML() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("data: %s", quote(c.Data))
-	c.NATS.yaml(p)
+	if !c.Kafka.Used() {
+		c.NATS.yaml(p)
+	}
+	c.Kafka.yaml(p)
 	c.HTTP.yaml("http", p)
 	c.Admin.yaml("admin", p)
 	p("idle: %s", short(c.Detect.Idle))
@@ -63,6 +66,7 @@ func (c *Config) YAML() string {
 			p("    effect: %s", t.Effect)
 		}
 	}
+	policyYAML(&c.Detect, p)
 	if len(c.Detect.Prices) == 0 {
 		p("prices: []")
 	} else {

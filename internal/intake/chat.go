@@ -192,17 +192,8 @@ func (c *Chat) trajectory(raw json.RawMessage, index int) []byte {
 }
 
 func (c *Chat) begin(k event.Kind) {
-	c.step = event.Step{
-		Kind: k, TrajectoryID: c.id, Model: c.model, Seq: c.seq,
-		Time: event.None, LogTime: event.None,
-		Cut:        event.Cut{Len: event.None},
-		Call:       event.Call{Cut: event.Cut{Len: event.None}},
-		Result:     event.Result{DurationMS: event.None, Cut: event.Cut{Len: event.None}},
-		Task:       event.Task{MaxSteps: event.None, MaxCostMicroUSD: event.None, DeadlineMS: event.None},
-		ModelCall:  event.ModelCallInfo{ContextTokens: event.None, DurationMS: event.None},
-		Compaction: event.Compaction{TokensBefore: event.None, TokensAfter: event.None},
-		Outcome:    event.Outcome{Score: event.None},
-	}
+	c.step = blank(k)
+	c.step.TrajectoryID, c.step.Model, c.step.Seq = c.id, c.model, c.seq
 	c.seq++
 }
 

@@ -14,10 +14,11 @@ type Format string
 const (
 	Steps  Format = "steps" // step events, one a line, in arrays or documents
 	OpenAI Format = "chat"  // OpenAI chat transcripts, see Chat
+	Traces Format = "otlp"  // OTLP/JSON trace requests with OpenInference spans, see OTLP
 )
 
 // Formats lists all, for messages and completion.
-func Formats() []Format { return []Format{Steps, OpenAI} }
+func Formats() []Format { return []Format{Steps, OpenAI, Traces} }
 
 // UnknownFormat says that an input is in no format that is understood.
 type UnknownFormat struct {
@@ -27,7 +28,7 @@ type UnknownFormat struct {
 // Error tells what was found and what is understood.
 func (e *UnknownFormat) Error() string {
 	return "the format is not known: found " + e.Found +
-		"; understood are step events (objects with trajectory_id and kind) and chat transcripts (objects with messages, or arrays of objects with role)"
+		"; understood are step events (objects with trajectory_id and kind), chat transcripts (objects with messages, or arrays of objects with role) and OTLP/JSON traces (objects with resourceSpans)"
 }
 
 // Recognise tells the format of an input from its beginning, which may be cut
@@ -59,6 +60,8 @@ func byKeys(keys []string, array bool) (Format, bool) {
 	switch {
 	case has("kind"):
 		return Steps, true
+	case has("resourceSpans"):
+		return Traces, true
 	case has("messages"), array && has("role"):
 		return OpenAI, true
 	}

@@ -20,6 +20,7 @@ func TestRecognise(t *testing.T) {
 		{"transcript", `{"id":"a","tools":[{"kind":"x"}],"messages":[`, OpenAI, ""},
 		{"messages", `[{"role":"user","content":"kind"`, OpenAI, ""},
 		{"transcripts", "[\n {\"id\": 1, \"messages\": [", OpenAI, ""},
+		{"traces", `{"resourceSpans":[{"resource":`, Traces, ""},
 		{"escaped quote", `{"a":"\"kind\":","messages":[]}`, OpenAI, ""},
 		{"key in a value", `{"a":["kind","messages"],"b":"kind"}`, "", `an object with "a", "b"`},
 		{"key inside", `{"a":{"kind":1,"messages":2}}`, "", `an object with "a"`},

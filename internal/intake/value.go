@@ -52,3 +52,17 @@ func hasKey(raw []byte, key string) bool {
 	_, ok := members[key]
 	return ok
 }
+
+// blank is a step of a kind that says nothing more.
+func blank(k event.Kind) event.Step {
+	return event.Step{
+		Kind: k, Seq: event.None, Time: event.None, LogTime: event.None,
+		Cut:        event.Cut{Len: event.None},
+		Call:       event.Call{Cut: event.Cut{Len: event.None}},
+		Result:     event.Result{DurationMS: event.None, Cut: event.Cut{Len: event.None}},
+		Task:       event.Task{MaxSteps: event.None, MaxCostMicroUSD: event.None, DeadlineMS: event.None},
+		ModelCall:  event.ModelCallInfo{ContextTokens: event.None, DurationMS: event.None},
+		Compaction: event.Compaction{TokensBefore: event.None, TokensAfter: event.None},
+		Outcome:    event.Outcome{Score: event.None},
+	}
+}

@@ -133,7 +133,12 @@ func (in *Input) open(gap func(from, to int64), refuse func(intake.Refusal)) (pa
 	if in.Name == "-" {
 		name = "stdin"
 	}
-	return openReader(in, func(r io.Reader) intake.Reader { return intake.NewChat(r, name, refuse) })
+	return openReader(in, func(r io.Reader) intake.Reader {
+		if in.Format == intake.Traces {
+			return intake.NewOTLP(r, refuse)
+		}
+		return intake.NewChat(r, name, refuse)
+	})
 }
 
 // Locate says which file an offset is in, and which of its lines or values it

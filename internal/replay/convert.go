@@ -22,6 +22,24 @@ type Converted struct {
 // their members in the order of the format; members that it does not know are
 // left out.
 func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (*Converted, error) {
+	return Lines(ctx, in, progress, func(line []byte) error {
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+}
+
+// Lines is Walk with each step as JSON, which is do's during the call.
+func Lines(ctx context.Context, in *Inputs, progress *Progress, do func(line []byte) error) (*Converted, error) {
+	var line []byte
+	return Walk(ctx, in, progress, func(s *event.Step) error {
+		line = event.AppendStep(line[:0], s)
+		return do(line)
+	})
+}
+
+// Walk hands each step of the inputs to do, in their order, until an error of
+// do, which it returns. A step is valid during the call only.
+func Walk(ctx context.Context, in *Inputs, progress *Progress, do func(*event.Step) error) (*Converted, error) {
 	out := &Converted{Skipped: in.Skipped}
 	c := newCollector(in)
 	log := NewChain(in, c.refuse)
@@ -31,10 +49,8 @@ func Convert(ctx context.Context, in *Inputs, w io.Writer, progress *Progress) (
 	stop := progress.watch(func() (records, bytes int64) { return done.Load(), log.Done() }, in.Total())
 	defer stop()
 
-	var line []byte
 	err := c.steps(ctx, log, func(_ *stream.Record, s *event.Step) error {
-		line = append(event.AppendStep(line[:0], s), '\n')
-		if _, err := w.Write(line); err != nil {
+		if err := do(s); err != nil {
 			return err
 		}
 		done.Add(1)

@@ -98,7 +98,7 @@ func TestExplainFacts(t *testing.T) {
 	}
 	for i, want := range map[int]string{
 		2:  "the same call as 0; not known: catalogue, schema",
-		6:  "not known: catalogue, schema",
+		6:  "not known: catalogue, schema, all that was said before",
 		9:  "a redelivery, dropped",
 		10: "of an unknown kind, skipped",
 		11: "answers no call that is open",

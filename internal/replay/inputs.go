@@ -28,7 +28,7 @@ func ParseFormat(s string) (intake.Format, error) {
 			return f, nil
 		}
 	}
-	return "", fmt.Errorf("format %q is not known; there are auto, steps and chat", s)
+	return "", fmt.Errorf("format %q is not known; there are auto, steps, chat and otlp", s)
 }
 
 // Input is one file to read, or the standard input.

@@ -117,13 +117,13 @@ func TestFindInsists(t *testing.T) {
 	if len(in.Files) != 1 || in.Files[0].Format != intake.OpenAI {
 		t.Errorf("files %+v", in.Files)
 	}
-	for _, s := range []string{"auto", "steps", "chat"} {
+	for _, s := range []string{"auto", "steps", "chat", "otlp"} {
 		if f, err := ParseFormat(s); err != nil || string(f) != s {
 			t.Errorf("%s: %v, %v", s, f, err)
 		}
 	}
-	if _, err := ParseFormat("otlp"); err == nil {
-		t.Error("otlp is taken for a format")
+	if _, err := ParseFormat("xml"); err == nil {
+		t.Error("xml is taken for a format")
 	}
 }
 

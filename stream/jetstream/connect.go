@@ -1,15 +1,10 @@
 package jetstream
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +41,12 @@ type ConnectOptions struct {
 	User         string
 	PasswordFile string // of User
 	TokenFile    string // instead of User
-	TLS          TLSOptions
+	// NKeyFile holds the seed of an NKey, instead of User. It is read once: its
+	// public key is what the server knows the client by.
+	NKeyFile string
+	// CredentialsFile holds a JWT and the seed of its key, instead of User.
+	CredentialsFile string
+	TLS             TLSOptions
 	// Logger is told when the connection is lost and back, and of rights that
 	// are missing. The zero value is silent.
 	Logger zerolog.Logger
@@ -57,6 +57,9 @@ type ConnectOptions struct {
 type TLSOptions struct {
 	CAFile     string // PEM; empty: the system's authorities
 	ServerName string // expected in the certificate; empty: the host of the URL
+	// CertFile and KeyFile are what the client proves itself with, in PEM form;
+	// both or neither. They are read for each connection anew.
+	CertFile, KeyFile string
 	// InsecureSkipVerify takes any certificate, so anyone between here and the
 	// server can read and change all.
 	InsecureSkipVerify bool
@@ -183,125 +186,6 @@ func (l *lately) before(text string, now time.Time) bool {
 	}
 	l.text, l.at = text, now
 	return false
-}
-
-// credentials has the secret read now, to tell of mistakes, and at each connect
-// again; when that fails, the last one is good enough.
-func (o *ConnectOptions) credentials(log zerolog.Logger) ([]nats.Option, error) {
-	switch {
-	case o.TokenFile != "" && (o.User != "" || o.PasswordFile != ""):
-		return nil, errors.New("there are a user and a token; give one of them")
-	case o.User != "" && o.PasswordFile == "":
-		return nil, errors.New("there is a user without a password file; name the file that holds the password")
-	case o.User == "" && o.PasswordFile != "":
-		return nil, errors.New("there is a password file without a user; name the user")
-	case o.TokenFile == "" && o.PasswordFile == "":
-		return nil, nil
-	}
-	what, file := "password", o.PasswordFile
-	if o.TokenFile != "" {
-		what, file = "token", o.TokenFile
-	}
-	secret, err := readSecret(what, file)
-	if err != nil {
-		return nil, err
-	}
-	var mu sync.Mutex
-	current := func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		s, err := readSecret(what, file)
-		if err != nil {
-			log.Warn().Err(err).Msg("going on with the one read before")
-			return secret
-		}
-		secret = s
-		return s
-	}
-	if o.TokenFile != "" {
-		return []nats.Option{nats.TokenHandler(current)}, nil
-	}
-	return []nats.Option{nats.UserInfoHandler(func() (string, string) { return o.User, current() })}, nil
-}
-
-// readSecret reads a file that holds one secret, and perhaps the end of a line.
-func readSecret(what, file string) (string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("%s file: %w", what, err)
-	}
-	s := strings.TrimRight(string(b), "\r\n")
-	switch {
-	case s == "":
-		return "", fmt.Errorf("%s file %s is empty; write the %s into it", what, file, what)
-	case len(s) > maxSecret, strings.ContainsAny(s, "\r\n"):
-		return "", fmt.Errorf("%s file %s holds more than one line; write the %s alone into it", what, file, what)
-	}
-	return s, nil
-}
-
-// tlsConfig is nil when the server decides whether there is TLS.
-func (o *ConnectOptions) tlsConfig() (*tls.Config, error) {
-	if o.TLS == (TLSOptions{}) {
-		return nil, nil
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.TLS.ServerName, InsecureSkipVerify: o.TLS.InsecureSkipVerify}
-	if o.TLS.CAFile != "" {
-		pem, err := os.ReadFile(o.TLS.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("TLS authorities: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(bytes.TrimSpace(pem)) {
-			return nil, fmt.Errorf("TLS authorities: file %s holds no certificate in PEM form", o.TLS.CAFile)
-		}
-	}
-	return conf, nil
-}
-
-// explain adds to an error of the first connect what to mend.
-func (o *ConnectOptions) explain(err error) error {
-	var (
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		host      x509.HostnameError
-		cert      x509.CertificateInvalidError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	mend := ""
-	switch text := strings.ToLower(err.Error()); {
-	case errors.Is(err, nats.ErrNoServers):
-		return errors.New("nothing listens there (connection refused); start the server, or correct the URL")
-	case errors.As(err, &dns):
-		mend = "correct the host in the URL"
-	case errors.Is(err, nats.ErrAuthorization), strings.Contains(text, "authorization violation"):
-		switch {
-		case o.TokenFile != "":
-			mend = fmt.Sprintf("the server refuses the token; correct it in %s", o.TokenFile)
-		case o.User != "":
-			mend = fmt.Sprintf("the server refuses user %q with this password; correct the user, or the password in %s", o.User, o.PasswordFile)
-		default:
-			mend = "the server asks for credentials; name a user and a password file, or a token file"
-		}
-	case errors.As(err, &authority):
-		mend = "name the file with the certificate of its authority as the TLS CA file"
-	case errors.As(err, &host):
-		mend = "connect by a name that is in the certificate, or set the TLS server name to one"
-	case errors.As(err, &cert):
-		mend = "renew the server's certificate, or check this machine's clock"
-	case errors.Is(err, nats.ErrSecureConnWanted):
-		mend = "the server has no TLS, and TLS is set here; switch it on there, or remove the TLS settings and use nats://"
-	case errors.As(err, &record):
-		mend = "what listens there is no NATS server with TLS"
-	case errors.As(err, &alert), strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
-		mend = "the server refuses this client's side of TLS; it may ask for a client certificate, which cannot be given"
-	case errors.Is(err, nats.ErrTimeout), strings.Contains(text, "i/o timeout"):
-		mend = fmt.Sprintf("there was no answer within %v; check the URL, and whether that is a NATS server", connectTimeout)
-	default:
-		return err
-	}
-	return fmt.Errorf("%w; %s", err, mend)
 }
 
 // checkServer says what the server lacks.

@@ -142,7 +142,7 @@ func TestConnect(t *testing.T) {
 		{"TLS by another name", "tls", "", ConnectOptions{TLS: TLSOptions{CAFile: ca, ServerName: "localhost"}}, ""},
 		{"TLS unchecked", "tls", "", ConnectOptions{TLS: TLSOptions{InsecureSkipVerify: true}}, ""},
 
-		{"none", "user", "", ConnectOptions{}, "the server asks for credentials; name a user and a password file, or a token file"},
+		{"none", "user", "", ConnectOptions{}, "the server asks for credentials; name a user and a password file, a token file, an NKey file or a credentials file"},
 		{"wrong password", "user", "", ConnectOptions{User: "alice", PasswordFile: wrong}, `the server refuses user "alice" with this password`},
 		{"wrong user", "user", "", ConnectOptions{User: "eve", PasswordFile: password}, `the server refuses user "eve" with this password`},
 		{"wrong token", "token", "", ConnectOptions{TokenFile: wrong}, "the server refuses the token; correct it in " + wrong},
@@ -159,7 +159,7 @@ func TestConnect(t *testing.T) {
 		{"no password file", "user", "", ConnectOptions{User: "alice", PasswordFile: "no/such"}, "password file: open no/such"},
 		{"empty password file", "user", "", ConnectOptions{User: "alice", PasswordFile: write(t, "empty", "\n")}, "is empty; write the password into it"},
 		{"long token file", "token", "", ConnectOptions{TokenFile: write(t, "long", secret+"\n"+secret)}, "holds more than one line; write the token alone into it"},
-		{"user and token", "user", "", ConnectOptions{User: "alice", PasswordFile: password, TokenFile: password}, "there are a user and a token"},
+		{"user and token", "user", "", ConnectOptions{User: "alice", PasswordFile: password, TokenFile: password}, "there are several of a user, a token, an NKey and a credentials file"},
 		{"user alone", "user", "", ConnectOptions{User: "alice"}, "there is a user without a password file"},
 		{"password alone", "user", "", ConnectOptions{PasswordFile: password}, "there is a password file without a user"},
 	} {

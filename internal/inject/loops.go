@@ -1,0 +1,438 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func loop(kind, name string, plant func(p *plant) bool) operator {
+	return operator{"retry_loop", kind, name, plant}
+}
+
+func loops() []operator {
+	return []operator{
+		loop(Positive, "identical_x2_permanent", func(p *plant) bool { return p.identical(2, p.d.invalid) }),
+		loop(Positive, "identical_x3", func(p *plant) bool { return p.identical(3, p.d.notFound) }),
+		loop(Positive, "identical_x5", func(p *plant) bool { return p.identical(5, p.d.busy) }),
+		loop(Positive, "same_error_varied", (*plant).varied),
+		loop(Positive, "identical_alien", (*plant).alien),
+		loop(Positive, "cycle_ab", func(p *plant) bool { return p.cycle(2, 3) }),
+		loop(Positive, "cycle_abc", func(p *plant) bool { return p.cycle(3, 3) }),
+		loop(Positive, "cycle_6", func(p *plant) bool { return p.cycle(6, 3) }),
+		loop(Positive, "same_result", func(p *plant) bool { return p.sameResult(false) }),
+		loop(Positive, "same_result_stamped", func(p *plant) bool { return p.sameResult(true) }),
+		loop(Positive, "reworded_search", (*plant).reworded),
+		loop(Positive, "monologue", (*plant).monologue),
+		loop(Positive, "compaction_loop", (*plant).compactions),
+		loop(LookAlike, "poll_progress", (*plant).pollProgress),
+		loop(LookAlike, "paging", (*plant).paging),
+		loop(LookAlike, "batch_50", (*plant).batch),
+		loop(LookAlike, "backoff_success", (*plant).backoff),
+		loop(LookAlike, "edit_build_test", (*plant).editTest),
+		loop(LookAlike, "parallel_fan_out", (*plant).fanOut),
+		loop(LookAlike, "read_after_write", (*plant).readAfterWrite),
+		loop(LookAlike, "different_errors", (*plant).differentErrors),
+		loop(LookAlike, "refined_search", (*plant).refinedSearch),
+		loop(LookAlike, "same_read_each_turn", (*plant).readEachTurn),
+	}
+}
+
+// identical makes one call fail n times. From the second on it is a loop; the
+// third completes the evidence, the second where trying again cannot help.
+func (p *plant) identical(n int, with failure) bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	for i := range n {
+		if i > 0 && p.r.IntN(2) == 0 {
+			p.agent(p.say("again"))
+		}
+		p.gap = 900 * time.Millisecond // no backing off
+		c := p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		r := p.fail(with.of(p.e.id))
+		if i > 0 {
+			p.bad(c)
+		}
+		if i == min(n, 3)-1 {
+			p.complete(r)
+		} else if i > 0 {
+			p.bad(r)
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+func (p *plant) varied() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	for i := range 4 {
+		args := p.actArgs()
+		args[p.d.amountParam] = json.Number(strconv.Itoa(10 + 7*i + p.r.IntN(5)))
+		c := p.call(p.d.act, args)
+		r := p.fail(p.d.denied.of(p.e.id))
+		switch {
+		case i == 2:
+			p.bad(c)
+			p.complete(r)
+		case i > 0:
+			p.bad(c)
+			p.bad(r)
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+func (p *plant) alien() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	for i := range 4 {
+		if i == 2 {
+			p.call(p.d.search, map[string]any{p.d.queryParam: p.d.queries[0]})
+			p.ok(map[string]any{"hits": 0})
+		}
+		c := p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		r := p.fail(p.d.notFound.of(p.e.id))
+		switch {
+		case i == 2:
+			p.bad(c)
+			p.complete(r)
+		case i > 0:
+			p.bad(c)
+			p.bad(r)
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+// cycle goes round k different reads, n times and a bit, with the same results.
+func (p *plant) cycle(k, n int) bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	type round struct {
+		tool    string
+		args    map[string]any
+		content map[string]any
+	}
+	var rounds []round
+	for i := range k {
+		switch i % 3 {
+		case 0:
+			e := p.d.entity(p.r)
+			rounds = append(rounds, round{p.d.look, map[string]any{p.d.idParam: e.id}, e.record(p.d)})
+		case 1:
+			rounds = append(rounds, round{p.d.search, map[string]any{p.d.queryParam: p.d.queries[i%5]}, map[string]any{"hits": 1, "first": p.d.subID(p.r)}})
+		case 2:
+			rounds = append(rounds, round{p.d.poll, map[string]any{p.d.jobParam: p.d.jobID(p.r)}, map[string]any{"state": "waiting"}})
+		}
+	}
+	for i := range k*n + 1 {
+		x := rounds[i%k]
+		c := p.call(x.tool, x.args)
+		r := p.ok(x.content)
+		if i >= k {
+			p.bad(c)
+			p.bad(r)
+		}
+		if i == k*3-1 {
+			p.done = r
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+// sameResult repeats a read that says the same each time, but for the moment
+// and the number of the request where it is stamped.
+func (p *plant) sameResult(stamped bool) bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	for i := range 5 {
+		c := p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		content := p.e.record(p.d)
+		if stamped {
+			content["request_id"] = fmt.Sprintf("req-%08x-%04x", p.r.Uint32(), p.r.IntN(1<<16))
+			content["generated_at"] = time.Unix(1772323200+int64(i*7+p.r.IntN(5)), 0).UTC().Format(time.RFC3339)
+		}
+		r := p.ok(content)
+		switch {
+		case i == 2:
+			p.bad(c)
+			p.complete(r)
+		case i > 0:
+			p.bad(c)
+			p.bad(r)
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+// reworded asks the same in other words, and is told the same.
+func (p *plant) reworded() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("search"))
+	hit := p.d.subID(p.r)
+	for i, q := range p.d.queries {
+		c := p.call(p.d.search, map[string]any{p.d.queryParam: q})
+		r := p.ok(map[string]any{"hits": 1, "results": []any{map[string]any{"ref": hit, "title": p.d.items[0], "note": "out of stock"}}})
+		switch {
+		case i == 2:
+			p.bad(c)
+			p.complete(r)
+		case i > 0:
+			p.bad(c)
+			p.bad(r)
+		}
+	}
+	p.agent(p.say("give_up"))
+	return true
+}
+
+// monologue says the same to nobody.
+func (p *plant) monologue() bool {
+	if !p.opening() {
+		return false
+	}
+	text := p.say("monologue")
+	for i := range 5 {
+		s := p.agent(text + []string{"", " ", " Please wait.", "", " One moment."}[i])
+		if i > 0 {
+			p.bad(s)
+		}
+		if i == 2 {
+			p.done = s
+		}
+	}
+	return true
+}
+
+func (p *plant) compactions() bool {
+	if !p.opening() {
+		return false
+	}
+	for i := range 3 {
+		s := p.put("context_compacted")
+		s.rest["context"] = encode(map[string]any{"tokens_before": 90000 + p.r.IntN(9000), "tokens_after": 70000 + p.r.IntN(9000)})
+		if i > 0 {
+			p.bad(s)
+		}
+		if i == 2 {
+			p.done = s
+		}
+		p.lookup()
+	}
+	return true
+}
+
+func (p *plant) pollProgress() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	job := p.d.jobID(p.r)
+	for i := range 9 {
+		p.gap = 5 * time.Second
+		p.call(p.d.poll, map[string]any{p.d.jobParam: job})
+		state := "running"
+		if i == 8 {
+			state = "finished"
+		}
+		p.bad(p.ok(map[string]any{p.d.jobParam: job, "state": state, "percent": 3 + i*12}))
+	}
+	p.agent(p.say("finished"))
+	return true
+}
+
+func (p *plant) paging() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("list"))
+	next := ""
+	for i := range 14 {
+		args := map[string]any{}
+		if next != "" {
+			args[p.d.cursorParam] = next
+		}
+		p.call(p.d.list, args)
+		next = fmt.Sprintf("c%d_%s", i+1, digits(p.r, 4))
+		page := map[string]any{"next": next, "rows": []any{p.d.newID(p.r), p.d.newID(p.r), p.d.newID(p.r)}}
+		if i == 13 {
+			page["next"] = nil
+		}
+		p.bad(p.ok(page))
+	}
+	p.agent(p.say("finished"))
+	return true
+}
+
+func (p *plant) batch() bool {
+	if !p.scene() || !p.addTools(map[string]any{"name": "tag_document", "description": "Put a tag on one document.", "effect": "write", "parameters": map[string]any{
+		"type": "object", "properties": map[string]any{"path": map[string]any{"type": "string"}, "tag": map[string]any{"type": "string"}}, "required": []string{"path", "tag"},
+	}}) {
+		return false
+	}
+	p.user("Please put the tag 'reviewed' on scans/0001.pdf to scans/0050.pdf.")
+	for i := range 50 {
+		p.call("tag_document", map[string]any{"path": fmt.Sprintf("scans/%04d.pdf", i+1), "tag": "reviewed"})
+		p.bad(p.okText("done"))
+	}
+	p.agent("All fifty scans carry the tag now.")
+	return true
+}
+
+func (p *plant) backoff() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	for i := range 3 {
+		p.gap = time.Duration(2<<(2*i)) * time.Second
+		p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		p.gap = time.Second
+		p.bad(p.fail(p.d.busy))
+	}
+	p.gap = 128 * time.Second
+	p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+	p.ok(p.e.record(p.d))
+	p.agent(p.say("status"))
+	return true
+}
+
+func (p *plant) editTest() bool {
+	if !p.scene() || !p.addTools(
+		map[string]any{"name": "edit_file", "description": "Replace text in a file.", "effect": "write", "parameters": map[string]any{
+			"type": "object", "properties": map[string]any{"path": map[string]any{"type": "string"}, "old": map[string]any{"type": "string"}, "new": map[string]any{"type": "string"}}, "required": []string{"path", "old", "new"},
+		}},
+		map[string]any{"name": "run_tests", "description": "Build and test.", "effect": "read", "parameters": map[string]any{"type": "object", "properties": map[string]any{"package": map[string]any{"type": "string"}}, "required": []string{"package"}}},
+	) {
+		return false
+	}
+	p.user("The tests of ./cart fail since this morning, please mend them.")
+	failing := []string{"TestTotal", "TestTotalWithTax", "TestRounding", "TestEmptyCart", "TestDiscount"}
+	for i := range 6 {
+		p.call("run_tests", map[string]any{"package": "./cart"})
+		if i == 5 {
+			p.okText("ok  \tshop/cart\t0.31s")
+			break
+		}
+		p.bad(p.fail(failure{fmt.Sprintf("--- FAIL: %s (0.00s)\n    cart_test.go:%d: got %d, want %d\nFAIL\tshop/cart\t0.2%ds", failing[i], 20+9*i, 3+i, 7+i, i), "exit_1"}))
+		p.call("edit_file", map[string]any{"path": "cart/cart.go", "old": fmt.Sprintf("return total + %d", i), "new": fmt.Sprintf("return total + tax(%d)", i)})
+		p.okText("1 replacement")
+	}
+	p.agent("The tests of ./cart pass again.")
+	return true
+}
+
+func (p *plant) fanOut() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("opening"))
+	var calls []*step
+	turn := encode("turn-" + digits(p.r, 4))
+	for range 3 {
+		p.gap = time.Millisecond
+		c := p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		c.call.rest = map[string]json.RawMessage{"turn": turn}
+		calls = append(calls, c)
+	}
+	for _, c := range calls {
+		p.gap = time.Millisecond
+		p.bad(p.answerTo(c.call, "ok", p.d.write(p.e.record(p.d)), ""))
+	}
+	p.agent(p.say("status"))
+	return true
+}
+
+// readAfterWrite looks again after each change.
+func (p *plant) readAfterWrite() bool {
+	if !p.opening() {
+		return false
+	}
+	for i := range 3 {
+		p.user(p.say("change", "{value}", p.d.values[i]))
+		p.call(p.d.update, map[string]any{p.d.idParam: p.e.id, p.d.valueParam: p.d.values[i]})
+		p.ok(map[string]any{"status": "saved"})
+		p.call(p.d.look, map[string]any{p.d.idParam: p.e.id})
+		rec := p.e.record(p.d)
+		rec[p.d.valueParam] = p.d.values[i]
+		p.bad(p.ok(rec))
+		p.agent(p.say("changed", "{value}", p.d.values[i]))
+	}
+	return true
+}
+
+// differentErrors meets one error after the other, each mended.
+func (p *plant) differentErrors() bool {
+	if !p.opening() {
+		return false
+	}
+	p.agree()
+	args := p.actArgs()
+	args[p.d.amountParam] = json.Number("0")
+	p.call(p.d.act, args)
+	p.bad(p.fail(failure{"the " + p.d.amountParam + " must be more than 0", "validation"}))
+	args = p.actArgs()
+	p.call(p.d.act, args)
+	p.bad(p.fail(p.d.busy))
+	p.gap = 20 * time.Second
+	p.call(p.d.act, p.actArgs())
+	p.ok(p.acted())
+	p.agent(p.say("acted"))
+	return true
+}
+
+// refinedSearch asks step by step for less, and finds something else each time.
+func (p *plant) refinedSearch() bool {
+	if !p.scene() {
+		return false
+	}
+	p.user(p.say("search"))
+	for i := range 5 {
+		p.call(p.d.search, map[string]any{p.d.queryParam: p.d.queries[i], "limit": json.Number(strconv.Itoa(10 + 5*i))})
+		var rows []any
+		for range 3 {
+			e := p.d.entity(p.r)
+			rows = append(rows, map[string]any{"ref": e.sub, "title": e.item, "city": e.city, "price": json.Number(e.amount)})
+		}
+		p.bad(p.ok(map[string]any{"hits": 3, "results": rows}))
+	}
+	p.agent(p.say("finished"))
+	return true
+}
+
+// readEachTurn looks the same thing up each time the user asks for it.
+func (p *plant) readEachTurn() bool {
+	if !p.opening() {
+		return false
+	}
+	for range 3 {
+		p.agent(p.say("status"))
+		p.gap = 40 * time.Minute / 10
+		p.user(p.say("any_news"))
+		p.bad(p.lookup())
+	}
+	p.agent(p.say("status"))
+	return true
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package kafkatest
+
+import "os"
+
+func interrupt(p *os.Process) error { return p.Kill() }
