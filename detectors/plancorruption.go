@@ -24,7 +24,7 @@ var (
 		Name: "no_replan", Code: "L2", Family: "stale", Fault: event.FaultAgent,
 		Doc:       "The agent learned that an item of its plan is pointless, goes on, and leaves the item in the plan.",
 		Threshold: "3 calls after the observation, warning.",
-		Guards:    "Only of agents that tick their plans off. Any new plan answers the observation.",
+		Guards:    "Any new plan answers the observation. Of an agent that never ticks anything off, a message since does too, and after 10 calls its plan counts as forgotten.",
 		Source:    "browser-use and Magentic-One replan after 3 failures.",
 		Needs:     needPlan | facts.NeedPlanSeen,
 	}
@@ -39,8 +39,8 @@ var (
 	falseDone = &Rule{
 		Name: "false_done", Code: "L4", Family: "done", Fault: event.FaultAgent,
 		Doc:       "The agent ticks off an item of its plan that was never done.",
-		Threshold: "An item that moves to done and whose tool was not called with success, or whose calls all failed: warning.",
-		Guards:    "Items that name no tool and that no call belongs to are not judged, nor those that are done when the plan first names them. A call without a result is waited for.",
+		Threshold: "An item that moves to done and whose tool was not called with success, or whose calls all failed: warning. Also an item that names a thing to act on, where each call since the version before belongs to another item.",
+		Guards:    "Other items that name no tool and that no call belongs to are not judged, nor those that are done when the plan first names them. A call without a result is waited for.",
 		Source:    "AgentRx (plan adherence), MAST FM-3.2.",
 		Needs:     needPlan | facts.NeedPlanSeen,
 	}
@@ -230,7 +230,7 @@ const (
 
 // left looks for items that have been pointless for a while.
 func left(p *Pass, plans *facts.Plans, plan *facts.Plan) {
-	if !plan.Moved || plan.Since >= unkeptCalls {
+	if plan.Since >= unkeptCalls {
 		return
 	}
 	for i := range plan.Items {
@@ -239,6 +239,9 @@ func left(p *Pass, plans *facts.Plans, plan *facts.Plan) {
 			continue
 		}
 		o := &plans.Observations[it.Stale-1]
+		if !plan.Moved && o.Told {
+			continue // who does not keep the plan tells of the change in words
+		}
 		name := itemName(it)
 		if o.Over || o.Calls < replanCalls || !p.Sees(noReplan, name, event.Warning) {
 			continue
@@ -277,7 +280,7 @@ func ticked(p *Pass, plans *facts.Plans, plan *facts.Plan, i int) {
 	if it.Worked > 0 || plans.Waits(plan, i) {
 		return
 	}
-	why := ""
+	why, conf := "", 800
 	switch {
 	case it.Tried > 0:
 		why = fmt.Sprintf("each of its %d calls failed", it.Tried)
@@ -291,17 +294,21 @@ func ticked(p *Pass, plans *facts.Plans, plan *facts.Plan, i int) {
 		why = it.Tool + " was never called"
 	default:
 		tool := spokenOf(p.T, it)
-		if tool == nil || wasCalled(p.T, tool.Name) {
+		switch {
+		case tool != nil && !wasCalled(p.T, tool.Name):
+			why = tool.Name + " was never called"
+		case p.Plan.Whole && it.Acts():
+			why, conf = "each call since the version before belongs to another item", 600
+		default:
 			return
 		}
-		why = tool.Name + " was never called"
 	}
 	name := itemName(it)
 	if !p.Sees(falseDone, name, event.Warning) {
 		return
 	}
 	p.Report(Finding{
-		Rule: falseDone, Subject: name, Severity: event.Warning, Confidence: 800,
+		Rule: falseDone, Subject: name, Severity: event.Warning, Confidence: conf,
 		Message:  fmt.Sprintf("The agent ticked off %s, but %s.", quoted(name), why),
 		Evidence: []event.Evidence{p.Here("ticked off")},
 		Tokens:   p.T.Tokens, CostMicroUSD: p.T.CostMicroUSD,

@@ -28,7 +28,7 @@ var (
 	monologue = &Rule{
 		Name: "monologue", Code: "R6", Family: "message", Fault: event.FaultAgent,
 		Doc:       "The agent says the same again and again, with nobody and no tool in between.",
-		Threshold: "Messages, or texts of model calls, with 80 % of the words in common: 3 on end warning, 5 error.",
+		Threshold: "Messages, or texts of model calls, with 70 % of the words in common: 3 on end warning, 5 error.",
 		Guards:    "A call, a result or a user message in between starts the count anew.",
 		Source:    "OpenHands (3 equal messages), qwen-code (3 equal thoughts).",
 		Needs:     facts.NeedProgress,

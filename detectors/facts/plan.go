@@ -1,8 +1,6 @@
 package facts
 
 import (
-	"slices"
-
 	"misstep/event"
 )
 
@@ -68,6 +66,7 @@ type Plan struct {
 	Calls   int32 // calls since the first version, of tools that keep no plan
 	Matched int32 // those of them that belong to an item
 	Since   int32 // calls since the latest version
+	Fitting int32 // those of them that belong to an item
 	Moved   bool  // a later version moved an item on: the agent maintains it
 	Churn   int32 // versions on end without any progress
 	fresh   bool  // something new succeeded since the latest version
@@ -102,6 +101,7 @@ type Observation struct {
 	Calls int32  // since then, of tools that keep no plan
 	Reads int32  // those of them that read what it is about
 	Over  bool   // the plan was changed for it
+	Told  bool   // the agent has said something since
 }
 
 // Evidence cites the observation.
@@ -145,9 +145,10 @@ type Matched struct {
 	Meant     string
 	MeantStep event.Evidence
 	// NewPlan tells that the step brought a version of the plan; Done are the
-	// items that it moved to done, bit i for item i.
-	NewPlan bool
-	Done    uint64
+	// items that it moved to done, bit i for item i; Whole tells that between the
+	// version before and this one there were calls, all of which belong to items.
+	NewPlan, Whole bool
+	Done           uint64
 }
 
 // Planned gives what a step did to the plan, nil without one.
@@ -193,6 +194,10 @@ func (i *PlanItem) Speaks(tool *Tool) bool {
 	return n >= 2 && shared(tool.meaning, i.words) == n && !hasWord(i.words, getWord) && !i.survives("")
 }
 
+// Acts reports whether an item names a thing and, by its verb, what is to be
+// done with it that takes a call.
+func (i *PlanItem) Acts() bool { return len(i.names) > 0 && shared(actWords, i.words) > 0 }
+
 // adopt makes items the next version of an agent's plan. It takes them over.
 func (ps *Plans) adopt(t *Trajectory, s *event.Step, agent string, source PlanSource, items []PlanItem, m *Matched) {
 	if len(items) == 0 {
@@ -214,7 +219,7 @@ func (ps *Plans) adopt(t *Trajectory, s *event.Step, agent string, source PlanSo
 		p = &Plan{Agent: agent, Source: source, Made: t.Ordinal}
 		ps.All = append(ps.All, p)
 	}
-	m.Plan, m.NewPlan = p, true
+	m.Plan, m.NewPlan, m.Whole = p, true, p.Since > 0 && p.Since == p.Fitting
 	old := p.Items
 	added, moved, reworded := false, false, false
 	used := uint64(0)
@@ -266,7 +271,7 @@ func (ps *Plans) adopt(t *Trajectory, s *event.Step, agent string, source PlanSo
 		}
 	}
 	p.order = kept
-	p.Items, p.Source, p.Updated, p.Since = items, source, t.Ordinal, 0
+	p.Items, p.Source, p.Updated, p.Since, p.Fitting = items, source, t.Ordinal, 0, 0
 }
 
 // sameItem finds the item of the version before that an item goes on with: by
@@ -299,16 +304,26 @@ func (ps *Plans) replanned(p *Plan, items []PlanItem, changed bool) {
 		if o.Over {
 			continue
 		}
-		left := false
+		had, left, dropped := 0, 0, false
+		for j := range p.Items {
+			if it := &p.Items[j]; !it.Finished() && (it.Stale == i+1 || it.Doubt == i+1) {
+				had++
+			}
+		}
 		for j := range items {
-			it := &items[j]
-			left = left || (it.Stale == i+1 || it.Doubt == i+1) && !it.Finished()
+			switch it := &items[j]; {
+			case it.Stale != i+1 && it.Doubt != i+1:
+			case it.Status == ItemDropped:
+				dropped = true
+			case !it.Finished():
+				left++
+			}
 		}
-		if left && !changed {
-			continue
-		}
-		had := slices.ContainsFunc(p.Items, func(it PlanItem) bool { return it.Stale == i+1 || it.Doubt == i+1 })
-		if !had && !changed {
+		switch {
+		case changed, had > 0 && left == 0:
+		case o.Kind == ObservedGoal && (dropped || had > left && !p.ticks(items)):
+			// What of the plan was meant the agent knows: it dropped that.
+		default:
 			continue
 		}
 		o.Over = true
@@ -323,6 +338,9 @@ func (ps *Plans) replanned(p *Plan, items []PlanItem, changed bool) {
 		}
 	}
 }
+
+// ticks reports whether a new version has as many items as the one before.
+func (p *Plan) ticks(items []PlanItem) bool { return len(items) == len(p.Items) }
 
 // Churned cites the versions of the plan that changed nothing, oldest first.
 func (p *Plan) Churned() []event.Evidence {

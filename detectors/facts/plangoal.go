@@ -26,18 +26,26 @@ var (
 		"instead", "forget", "never mind", "nevermind", "changed my mind", "change of plan", "change of mind", "scrap that", "scrap the",
 		"cancel that", "no longer want", "no longer need", "don't want", "do not want", "don't need", "do not need", "rather than",
 		"on second thought", "hold off", "don't do", "do not do", "stop doing", "call it off", "skip the", "drop the", "leave out",
-		"change the goal", "new goal", "different goal", "scratch that", "not anymore", "not any more",
+		"change the goal", "no need to", "don't bother", "do not bother", "let's not", "rather not", "disregard", "ignore that", "ignore my", "take that back",
+		"on reflection", "call off", "new plan", "correction:", "abort", "as it is", "new goal", "different goal", "scratch that", "not anymore", "not any more",
 		"stattdessen", "vergiss", "doch nicht", "nicht mehr", "anders überlegt",
 	}
 	weakCues  = []string{"actually", "wait", "i'd rather", "i would rather", "eigentlich", "lieber", "please don't", "please do not", "don't", "do not", "stop"}
 	wantCues  = []string{"want", "need", "make it", "change", "let's", "prefer", "rather", "don't", "do not", "switch", "keep", "only", "stop", "möchte", "will ich"}
-	moreCues  = []string{"also", "as well", "in addition", "additionally", "too.", "one more thing", "auch", "don't worry", "do not worry", "don't forget", "never forget", "do not forget", "can't wait", "cannot wait", "wait for", "waiting", "don't mind", "do not mind", "don't know", "do not know", "don't have", "do not have", "don't see", "don't understand", "don't think"}
+	moreCues  = []string{"also", "as well", "in addition", "additionally", "too.", "one more thing", "auch", "don't worry", "do not worry", "don't forget", "never forget", "do not forget", "can't wait", "cannot wait", "wait for", "waiting", "don't mind", "do not mind", "don't know", "do not know", "don't have", "do not have", "don't see", "don't understand", "don't think", "no need to worry", "no need to apologi", "no need to rush", "no need to hurry"}
 	againCues = []string{
 		"go ahead", "as planned", "as before", "stick with", "stick to", "original plan", "the plan", "back to the original", "go back to", "continue",
 		"keep going", "proceed", "after all", "that's fine", "that is fine", "do it", "wie geplant", "weitermachen", "trotzdem",
 	}
 	wholeCues = []string{"never mind", "nevermind", "forget it", "forget that", "forget about it", "forget all", "forget everything", "scrap that", "cancel that", "scratch that", "call it off", "changed my mind", "change of plan", "stop everything", "new goal", "different goal", "anders überlegt"}
-	notCues   = []string{"forget", "don't", "not", "instead of", "rather than", "no longer", "without", "skip", "drop", "scrap", "stop", "leave out", "vergiss", "nicht", "kein", "keine"}
+	notCues   = []string{"no need to", "don't bother", "do not bother", "let's not", "disregard", "call off", "forget", "don't", "not", "instead of", "rather than", "no longer", "without", "skip", "drop", "scrap", "stop", "leave out", "vergiss", "nicht", "kein", "keine"}
+)
+
+// mindCues are words of a change of mind that tell nothing of what is wanted;
+// leaveCues, beside "leave", say that something stays as it is.
+var (
+	mindCues  = []string{"changed my mind", "change my mind", "change of plan", "change of mind", "on second thought", "on reflection"}
+	leaveCues = []string{"as it is", "as is", "alone", "unchanged", "the way it is", "untouched", "as they are"}
 )
 
 func hasCue(low []byte, cues []string) bool {
@@ -67,8 +75,12 @@ func (ps *Plans) heard(w *Workspace, t *Trajectory, s *event.Step) {
 		strong = false
 	}
 	if !strong && (!weak || hasCue(low, moreCues)) {
-		if ps.change.at > 0 && hasCue(low, againCues) || ps.change.at > 0 && affirms(low) {
+		switch {
+		case ps.change.at == 0:
+		case hasCue(low, againCues) || affirms(low):
 			ps.again()
+		default:
+			ps.wants(low)
 		}
 		return
 	}
@@ -121,6 +133,24 @@ func affirms(low []byte) bool {
 	return false
 }
 
+// wants takes the change back for the items that a later message speaks of.
+func (ps *Plans) wants(low []byte) {
+	var said change
+	said.read(low)
+	seen := ps.change.seen
+	for _, p := range ps.All {
+		for i := range p.Items {
+			it := &p.Items[i]
+			if (it.Doubt == seen || it.Stale == seen) && shared(said.wanted, it.words) > 0 && shared(said.not, it.words) == 0 {
+				it.Doubt = 0
+				if it.Stale == seen {
+					it.Stale = 0
+				}
+			}
+		}
+	}
+}
+
 // again takes a change of mind back.
 func (ps *Plans) again() {
 	seen := ps.change.seen
@@ -145,6 +175,14 @@ func (ps *Plans) again() {
 func (ch *change) read(low []byte) {
 	const reach = 6
 	left := 0
+	for _, c := range mindCues { // they say that something changes, not what
+		for i := bytes.Index(low, []byte(c)); i >= 0; i = bytes.Index(low, []byte(c)) {
+			for j := range len(c) {
+				low[i+j] = '.'
+			}
+		}
+	}
+	leave := hasCue(low, leaveCues)
 	for i := 0; i < len(low); {
 		c := low[i]
 		if !isLetterByte(c) && !isDigit(c) {
@@ -159,6 +197,9 @@ func (ch *change) read(low []byte) {
 			if n := len(cue); n > no && bytes.HasPrefix(low[i:], []byte(cue)) && (i+n == len(low) || !isLetterByte(low[i+n]) && !isDigit(low[i+n])) {
 				no = n
 			}
+		}
+		if leave && no == 0 && bytes.HasPrefix(low[i:], []byte("leave ")) {
+			no = len("leave")
 		}
 		if no > 0 {
 			left = reach + 1

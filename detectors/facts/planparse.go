@@ -3,7 +3,6 @@ package facts
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -16,10 +15,12 @@ func keepsPlan(words []string) bool {
 	plan, reads := false, false
 	for i, w := range words {
 		switch w {
-		case "todo", "todos", "todolist", "checklist":
+		case "todo", "todos", "todolist", "checklist", "tasklist", "workplan", "worklist":
 			plan = true
-		case "plan", "plans":
-			plan = plan || i == len(words)-1 || i+1 < len(words) && (words[i+1] == "update" || words[i+1] == "write" || words[i+1] == "steps" || words[i+1] == "tasks")
+		case "plan", "plans", "planner":
+			plan = plan || i == len(words)-1 || slices.Contains(planVerbs, words[i+1])
+		case "tasks", "steps":
+			plan = plan || i > 0 && slices.Contains(planVerbs, words[0])
 		case "read", "get", "list", "fetch", "find", "search", "show", "view", "delete", "cancel":
 			reads = i == 0
 		case "subscription", "price", "pricing", "phone", "data", "insurance", "meal", "payment":
@@ -28,6 +29,9 @@ func keepsPlan(words []string) bool {
 	}
 	return plan && !reads
 }
+
+// planVerbs say of a plan that it is told.
+var planVerbs = []string{"update", "write", "set", "create", "revise", "save", "put", "edit", "manage", "make", "steps", "tasks", "items"}
 
 // listNames are the members of a plan tool's arguments that hold its items.
 var listNames = []string{"todos", "items", "plan", "steps", "tasks", "todo_list", "todoList", "plan_items", "todo", "checklist", "list"}
@@ -43,7 +47,11 @@ func (w *Workspace) planFromTool(args event.Value) []PlanItem {
 	for c.More() {
 		name := string(c.Key().Text(&w.text))
 		v := c.Value()
-		if i := slices.Index(listNames, name); i >= 0 && i < best && (v.Form == event.Array || v.IsString() || v.Form == event.Object) {
+		i := slices.Index(listNames, name)
+		if i < 0 && v.Form == event.Array {
+			i = len(listNames) - 1 // by whatever name
+		}
+		if i >= 0 && i < best && (v.Form == event.Array || v.IsString() || v.Form == event.Object) {
 			best, list = i, v
 		}
 	}
@@ -133,9 +141,9 @@ func (w *Workspace) planItem(v event.Value, it *PlanItem) (deps []uint64) {
 		switch string(name) {
 		case "text", "content":
 			rank = 0
-		case "step", "description", "task", "todo":
+		case "step", "description", "task", "todo", "item", "action":
 			rank = 1
-		case "title", "name", "subject":
+		case "title", "name", "subject", "label", "desc", "what", "goal":
 			rank = 2
 		case "id", "key", "step_id":
 			it.id = hashID(c.Value(), &w.text)
@@ -143,15 +151,15 @@ func (w *Workspace) planItem(v event.Value, it *PlanItem) (deps []uint64) {
 		case "tool", "tool_name", "function":
 			it.Tool = string(w.plainText(c.Value(), event.MaxName))
 			continue
-		case "status", "state":
+		case "status", "state", "progress", "stage":
 			it.Status = itemStatus(w.plainText(c.Value(), 32))
 			continue
-		case "done", "completed", "complete", "checked":
+		case "done", "completed", "complete", "checked", "finished", "ticked", "is_done", "isDone", "resolved":
 			if v := c.Value(); v.Form == event.Bool && string(v.Raw) == "true" {
 				it.Status = ItemDone
 			}
 			continue
-		case "depends_on", "dependsOn", "dependencies", "deps", "blockedBy", "blocked_by", "after":
+		case "depends_on", "dependsOn", "dependencies", "deps", "blockedBy", "blocked_by", "after", "needs", "requires", "prerequisites", "depends":
 			list := c.Value()
 			d := event.NewCursor(list)
 			if list.Form != event.Array || !d.Enter() {
@@ -191,15 +199,22 @@ func hashID(v event.Value, scratch *[]byte) uint64 {
 	return 0
 }
 
+// itemStatus reads a status by what it begins with or holds: producers have
+// words of their own.
 func itemStatus(b []byte) ItemStatus {
 	var buf [32]byte
-	switch string(appendLower(buf[:0], b[:min(len(b), len(buf))])) {
-	case "done", "completed", "complete", "finished", "success", "succeeded", "ok", "closed", "x":
+	low := appendLower(buf[:0], b[:min(len(b), len(buf))])
+	if bytes.HasPrefix(low, []byte("not")) || bytes.HasPrefix(low, []byte("un")) || bytes.HasPrefix(low, []byte("incomplete")) {
+		return ItemPending
+	}
+	for _, s := range statusStems {
+		if bytes.Contains(low, []byte(s.stem)) {
+			return s.status
+		}
+	}
+	switch string(low) {
+	case "ok", "x", "yes", "true", "success":
 		return ItemDone
-	case "in_progress", "in-progress", "inprogress", "in progress", "active", "doing", "running", "started", "current":
-		return ItemInProgress
-	case "dropped", "cancelled", "canceled", "skipped", "removed", "deleted", "abandoned", "obsolete", "blocked", "failed":
-		return ItemDropped
 	}
 	return ItemPending
 }
@@ -216,173 +231,4 @@ func (i *PlanItem) setWords() {
 		}
 		i.words = addWord(i.words, w.hash, maxItemWords)
 	}
-}
-
-// maxPlanText is how much of a text is looked through for a plan.
-const maxPlanText = 8 << 10
-
-// mayList spares most texts the search for a list.
-func mayList(v event.Value) bool {
-	return v.IsString() && (bytes.Contains(v.Raw, []byte("1.")) || bytes.Contains(v.Raw, []byte("1)")) || bytes.Contains(v.Raw, []byte("- [")))
-}
-
-// planFromText reads a plan that a text declares: a line that speaks of a plan
-// and, at once after it, a list of two items at least.
-func (w *Workspace) planFromText(v event.Value) []PlanItem {
-	if !mayList(v) {
-		return nil
-	}
-	text := w.plainText(v, maxPlanText)
-	for at := 0; at < len(text); {
-		end := lineEnd(text, at)
-		if line := text[at:end]; declaresPlan(line) {
-			if items := appendListed(nil, text[min(end+1, len(text)):], 2); len(items) >= 2 && areActions(items) {
-				return items
-			}
-		}
-		at = end + 1
-	}
-	return nil
-}
-
-func lineEnd(text []byte, at int) int {
-	if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
-		return at + i
-	}
-	return len(text)
-}
-
-// planCues are what a line says that declares what the agent itself is going to
-// do; youCues that somebody else is.
-var (
-	planCues = []string{"plan", "i will", "i'll", "i'm going to", "i am going to", "let me", "my steps", "steps:", "next steps", "todo", "to-do", "ich werde", "schritte", "vorgehen"}
-	youCues  = []string{"you can", "you need", "you should", "you could", "you may", "you will", "you'll", "please", "your plan", "options", "plans available", "plan options", "payment plan", "following plans", "need", "require", "provide", "information", "details:", "here are", "found", "available", "sie können", "bitte", "?"}
-)
-
-func declaresPlan(line []byte) bool {
-	const longest = 200
-	line = bytes.TrimSpace(line)
-	if len(line) == 0 {
-		return false
-	}
-	var buf [longest]byte
-	low := appendLower(buf[:0], line[max(0, len(line)-longest):])
-	for _, c := range youCues {
-		if bytes.Contains(low, []byte(c)) {
-			return false
-		}
-	}
-	for _, c := range planCues {
-		if i := bytes.Index(low, []byte(c)); i >= 0 && (i == 0 || !isAlnum(low[i-1])) {
-			return true
-		}
-	}
-	return false
-}
-
-// areActions reports whether most items of a list tell what to do, rather than
-// name things: options, facts, what is needed.
-func areActions(items []PlanItem) bool {
-	no := 0
-	for i := range items {
-		first, _, _ := strings.Cut(items[i].Text, " ")
-		switch strings.ToLower(first) {
-		case "the", "your", "a", "an", "option", "flight", "my", "it", "is", "this", "there", "what", "which", "who", "whether", "how", "why", "for":
-			no++
-		default:
-			if strings.HasSuffix(first, ":") || strings.HasSuffix(strings.TrimRight(items[i].Text, "*"), ":") {
-				no++
-			}
-		}
-	}
-	return 2*no < len(items)
-}
-
-// appendListed appends the items of the list that a text begins with, empty
-// lines before and between them. Lines that go deeper belong to the item above.
-// It gives up before a list of fewer than least.
-func appendListed(dst []PlanItem, text []byte, least int) []PlanItem {
-	for at := 0; at < len(text) && len(dst) < MaxPlanItems; {
-		end := lineEnd(text, at)
-		line := text[at:end]
-		at = end + 1
-		body, status, ok := listed(line)
-		switch {
-		case ok:
-			it := PlanItem{Text: itemText(body), Status: status}
-			if it.Text != "" {
-				it.setWords()
-				it.Deps = afterItem(&it, len(dst))
-				dst = append(dst, it)
-			}
-		case len(bytes.TrimSpace(line)) == 0:
-		case len(dst) > 0 && (line[0] == ' ' || line[0] == '\t'):
-		default:
-			at = len(text)
-		}
-	}
-	if len(dst) < least {
-		return nil
-	}
-	return dst
-}
-
-// listed takes the mark off a line of a list that is not indented: a number, a
-// dash with a box, or, of a checklist, a box alone.
-func listed(line []byte) (body []byte, status ItemStatus, ok bool) {
-	for i := 0; i < 3 && len(line) > 0 && line[0] == ' '; i++ {
-		line = line[1:]
-	}
-	n := 0
-	for n < len(line) && n < 3 && isDigit(line[n]) {
-		n++
-	}
-	switch {
-	case n > 0 && n < len(line) && (line[n] == '.' || line[n] == ')' || line[n] == ':'):
-		body, ok = line[n+1:], true
-	case len(line) > 2 && (line[0] == '-' || line[0] == '*') && line[1] == ' ':
-		body, ok = line[2:], bytes.HasPrefix(bytes.TrimSpace(line[2:]), []byte("["))
-	case len(line) > 2 && line[0] == '[':
-		body, ok = line, true
-	}
-	body = bytes.Trim(bytes.TrimSpace(body), "*")
-	if len(body) > 3 && body[0] == '[' && body[2] == ']' {
-		switch body[1] {
-		case 'x', 'X':
-			status = ItemDone
-		case '-', '~', '/', '>':
-			status = ItemInProgress
-		case ' ':
-		default:
-			return nil, 0, false
-		}
-		body = bytes.TrimSpace(body[3:])
-	} else if ok && len(line) > 0 && !isDigit(line[0]) {
-		return nil, 0, false
-	}
-	return body, status, ok
-}
-
-// afterItem reads "after step 2" and the like in an item's text: the steps
-// before that it says it depends on.
-func afterItem(it *PlanItem, before int) uint64 {
-	var buf [maxItemText]byte
-	low := appendLower(buf[:0], []byte(it.Text))
-	for _, cue := range []string{"after step ", "once step ", "depends on step ", "requires step ", "nach schritt "} {
-		i := bytes.Index(low, []byte(cue))
-		if i < 0 {
-			continue
-		}
-		n := 0
-		for _, c := range low[i+len(cue):] {
-			if !isDigit(c) || n > MaxPlanItems {
-				break
-			}
-			n = n*10 + int(c-'0')
-		}
-		if n >= 1 && n <= before {
-			return 1 << (n - 1)
-		}
-	}
-	return 0
 }

@@ -49,6 +49,7 @@ type PlanState struct {
 	Fresh   bool         `cbor:"12,keyasint,omitempty"`
 	Order   []byte       `cbor:"13,keyasint,omitempty"`
 	Evident []CitedState `cbor:"14,keyasint,omitempty"`
+	Fitting int32        `cbor:"15,keyasint,omitempty"`
 }
 
 // CitedState is a step that may become evidence.
@@ -83,6 +84,7 @@ type ObservationState struct {
 	Calls int32           `cbor:"7,keyasint,omitempty"`
 	Reads int32           `cbor:"8,keyasint,omitempty"`
 	Over  bool            `cbor:"9,keyasint,omitempty"`
+	Told  bool            `cbor:"10,keyasint,omitempty"`
 }
 
 // ChangeState is the user's last change of mind.
@@ -237,6 +239,7 @@ func (p *Plan) append(w *state.Writer) {
 		w.Text(3, e.Note)
 		w.Close(one)
 	}
+	w.Int(15, int64(p.Fitting))
 	w.Close(m)
 }
 
@@ -251,6 +254,7 @@ func (o *Observation) append(w *state.Writer) {
 	w.Int(7, int64(o.Calls))
 	w.Int(8, int64(o.Reads))
 	w.Bool(9, o.Over)
+	w.Bool(10, o.Told)
 	w.Close(m)
 }
 
@@ -288,7 +292,7 @@ func restorePlans(s *PlansState) (*Plans, error) {
 		ps.All = append(ps.All, p)
 	}
 	for _, o := range s.Observations {
-		ps.Observations = append(ps.Observations, Observation{o.At, state.Maybe(o.Seq), o.ID, o.Kind, o.What, o.Tool, o.Calls, o.Reads, o.Over})
+		ps.Observations = append(ps.Observations, Observation{o.At, state.Maybe(o.Seq), o.ID, o.Kind, o.What, o.Tool, o.Calls, o.Reads, o.Over, o.Told})
 	}
 	for _, q := range s.Pending {
 		if len(q.Names) > 2*maxCallNames+1 || q.IDs < 0 || q.IDs > len(q.Names) || q.Plan < 0 || q.Plan > len(ps.All) || q.Item < 0 {
@@ -305,7 +309,7 @@ func restorePlan(s *PlanState, observations int) (*Plan, error) {
 	}
 	p := &Plan{
 		Agent: s.Agent, Source: s.Source, Version: s.Version, Made: s.Made, Updated: s.Updated, Calls: s.Calls, Matched: s.Matched,
-		Since: s.Since, Moved: s.Moved, Churn: s.Churn, fresh: s.Fresh, order: s.Order,
+		Since: s.Since, Fitting: s.Fitting, Moved: s.Moved, Churn: s.Churn, fresh: s.Fresh, order: s.Order,
 	}
 	for i, e := range s.Evident {
 		p.evident[i] = event.Evidence{Seq: state.Maybe(e.Seq), ID: e.ID, Note: e.Note}

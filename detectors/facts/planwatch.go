@@ -56,6 +56,11 @@ func (t *Trajectory) watchPlan(w *Workspace, a *Agent, s *event.Step) {
 			t.planResult(w, s, w.Cur.Call)
 		}
 	case event.AgentMessage, event.ModelCall:
+		if t.plans != nil && s.Kind == event.AgentMessage {
+			for i := range t.plans.Observations {
+				t.plans.Observations[i].Told = true
+			}
+		}
 		if s.Text.IsString() {
 			t.planText(w, a, s, m)
 		}
@@ -131,6 +136,7 @@ func (t *Trajectory) planCall(w *Workspace, a *Agent, s *event.Step, c *Call, m 
 		}
 		it.Tried++
 		p.Matched++
+		p.Fitting++
 		item = m.Item + 1
 		if m.Stale = it.Stale; m.Stale > 0 && ps.Observations[m.Stale-1].Kind == ObservedRefusal {
 			m.Stale = m.Dead // another way than the one that was refused is none of it
@@ -261,8 +267,14 @@ func (p *Plan) match(tool *Tool, said *callText) int {
 	for i := range p.Items {
 		it := &p.Items[i]
 		n := it.fits(tool, said)
-		if n > 0 && it.Finished() {
-			n-- // of two alike the one that is still to be done
+		if n > 0 { // of two alike the one with more of the arguments in it
+			n = 16*n + 4*min(shared(said.words, it.words), 3)
+			if it.Finished() {
+				n -= 2 // and that is still to be done
+			}
+			if it.Worked > 0 {
+				n--
+			}
 		}
 		if n > score {
 			best, score = i, n
@@ -342,7 +354,7 @@ func (t *Trajectory) planResult(w *Workspace, s *event.Step, c *Call) {
 	}
 	switch {
 	case c.Failed():
-		if what, whole := endsFor(c.Class, w.Cur.ErrorText); what != "" {
+		if what, whole := endsFor(c.Class, w.Cur.ErrorText, c.Tool.Reads); what != "" {
 			t.errorEnds(w, s, c, &q, what, whole)
 		}
 	case c.Tool.Changes:

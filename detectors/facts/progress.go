@@ -85,7 +85,7 @@ const (
 	newsAbove  = 300 // per mille of a result that is news
 	shrinkBy   = 400 // per mille by which a context shrinks that was compacted
 	shrinkMin  = 2000
-	sayAlike   = 800 // per mille of the words of messages that say the same
+	sayAlike   = 700 // per mille of the words of messages that say the same
 )
 
 func (t *Trajectory) progressOf(a *Agent) *agentProgress {
@@ -189,7 +189,7 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	if p.wrote != t.Writes || p.users != t.Users {
 		p.wrote, p.users, p.stall, p.still, p.compacted = t.Writes, t.Users, 1000, 0, 0
 	}
-	if c.Tool.Polls {
+	if c.Tool.Polls || c.Tool.plans {
 		return
 	}
 	alike := p.alike(w.Cur.Agent, c, f)

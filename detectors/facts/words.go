@@ -139,7 +139,7 @@ func ends(b []byte, end string, n int) bool {
 func sameVerb(stemmed []byte) string {
 	switch string(stemmed) {
 	case "fetch", "look", "lookup", "retriev", "check", "find", "search", "read", "view", "show", "list", "query",
-		"inspect", "review", "examin", "load", "locat", "verify", "confirm", "pull", "obtain":
+		"inspect", "review", "examin", "load", "locat", "verify", "confirm", "pul", "obtain":
 		return "get"
 	case "add", "mak", "plac", "reserv", "open", "build", "generat", "book":
 		return "creat"
