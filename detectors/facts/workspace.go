@@ -44,6 +44,7 @@ type Workspace struct {
 	message        []byte // the text that Cur.Said reads
 	tokens         []token
 	things         []uint32
+	stems          []uint16
 	content        []uint16 // of the user's latest message
 	answerWords    []uint16
 	shift          Shift
