@@ -78,6 +78,18 @@ func (c *Checkpoints) tryAt(ctx context.Context, f *fetcher, offset int64) (*rec
 	return nil, gone
 }
 
+// part reads a part that is to be at an offset.
+func (c *Checkpoints) part(ctx context.Context, of place, id string, n int, at part) ([]byte, error) {
+	rec, err := c.at(ctx, of, at.offset)
+	if err != nil {
+		return nil, err
+	}
+	if have, _ := rec.header(headerCheckpoint); string(rec.key) != c.key(of, at.slot, n) || string(have) != id {
+		return nil, fmt.Errorf("part %d of checkpoint %s is at offset %d of %s no longer: %w", n, id, at.offset, c.opts.Topic, stream.ErrDamaged)
+	}
+	return rec.value, nil
+}
+
 // scan reads all that is known of a place's checkpoints; log is told of the log
 // that each is of.
 func (c *Checkpoints) scan(ctx context.Context, of place, log func(string)) error {
