@@ -55,7 +55,7 @@ tunes on what is reported.`,
 	flags.IntVar(&f.tolerance, "tolerance", 2, "how many `STEPS` a finding and its label may be apart")
 	flags.StringVar(&f.from, "from", "warning", "count findings of this `SEVERITY` or above: info, warning, error or critical")
 	flags.StringVar(&f.split, "split", "", "only this `HALF` of the tasks: tune or check")
-	flags.StringVar(&f.family, "family", "", "of what was planted only this `FAMILY`")
+	flags.StringVar(&f.family, "family", "", "of what was planted only this `FAMILY`; the one that is held out is listed one by one only so")
 	flags.StringVar(&f.note, "note", "", "only labels whose note this `REGEXP` fits are failures")
 	flags.StringVar(&f.cases, "cases", "", "write every label and every false finding to `FILE`, one JSON object a line, to read them by eye")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object a line")

@@ -165,7 +165,7 @@ func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 	}
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]
-		if l.Operator == "" || !in(l.Run) {
+		if l.Operator == "" || !in(l.Run) || !d.shown(o, l) {
 			continue
 		}
 		k := key{l.Class, l.Kind, l.Operator}

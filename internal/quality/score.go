@@ -13,6 +13,7 @@ type Finding struct {
 	Run        string
 	Class      string
 	Rule       string
+	Rules      []string // that one and those that concur
 	Subject    string
 	Message    string
 	Severity   event.Severity // the highest
@@ -78,7 +79,8 @@ type question struct {
 	scope     map[string]bool     // runs that are judged
 	tolerance int
 	from      event.Severity
-	plain     bool // no interval is asked for
+	plain     bool   // no interval is asked for
+	rule      string // findings of this rule alone, empty: of all
 }
 
 // near reports whether two sets of steps come within a distance.
@@ -99,6 +101,9 @@ func fits(f *Finding, l *Label, tolerance int) bool {
 	return f.Run == l.Run && (len(l.Steps) == 0 || near(f.Steps, l.Steps, tolerance))
 }
 
+// of reports whether a finding is of the rule that is asked for.
+func (q *question) of(f *Finding) bool { return q.rule == "" || slices.Contains(f.Rules, q.rule) }
+
 // byRun groups labels and findings of a question by run.
 func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[string][]*Finding) {
 	labels, found := map[string][]*Label{}, map[string][]*Finding{}
@@ -109,7 +114,7 @@ func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[
 	}
 	for i := range findings {
 		f := &findings[i]
-		if q.scope[f.Run] && (f.Class == "" || f.Class == q.class) && f.Severity >= q.from {
+		if q.scope[f.Run] && (f.Class == "" || f.Class == q.class && q.of(f)) && f.Severity >= q.from {
 			found[f.Run] = append(found[f.Run], f)
 		}
 	}

@@ -189,11 +189,15 @@ func (m *measured) find(name string) *source {
 }
 
 func pick(r *quality.Report, class, level string) *quality.Score {
+	return pickGroup(r, class, level, "")
+}
+
+func pickGroup(r *quality.Report, class, level, group string) *quality.Score {
 	if r == nil {
 		return nil
 	}
 	for i := range r.Scores {
-		if s := &r.Scores[i]; s.Class == class && s.Level == level && s.Group == "" {
+		if s := &r.Scores[i]; s.Class == class && s.Level == level && s.Group == group {
 			return s
 		}
 	}
@@ -219,7 +223,7 @@ func (m *measured) reached() []aim {
 		half := s.options
 		half.Split = quality.Check
 		add(aim{what: "tool_misuse", data: "trail, by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
-		views := s.data.View(&half, "hallucinated_tool", "fabricated result or skipped tool",
+		views := s.data.View(&half, "hallucinated_tool", "", "fabricated result or skipped tool",
 			func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return fabricated.MatchString(l.Note) })
 		add(aim{what: "hallucinated_tool", data: "trail, fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
 		add(aim{what: "retry_loop", data: "trail, by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
@@ -232,10 +236,10 @@ func (m *measured) reached() []aim {
 	}
 	half := m.planted.options
 	half.Split = quality.Check
-	ids := m.planted.data.View(&half, "tool_misuse", "a digit of an id changed", func(l *quality.Label) bool {
-		return l.Kind == inject.Clean || l.Class == "tool_misuse" && (l.Kind == inject.LookAlike || l.Operator == "mutated_id")
+	ids := m.planted.data.View(&half, "tool_misuse", "fabricated_argument", "a digit of an id changed", func(l *quality.Label) bool {
+		return l.Kind == inject.Clean || l.Class == "tool_misuse" && !l.HeldOut && (l.Kind == inject.LookAlike || l.Operator == "mutated_id")
 	}, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
-	add(aim{what: "tool_misuse by provenance", data: "planted, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
+	add(aim{what: "tool_misuse, fabricated_argument", data: "planted, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
 	for _, a := range []aim{
 		{what: "tool_misuse", f1: .90},
 		{what: "hallucinated_tool", f1: .95},
@@ -245,6 +249,8 @@ func (m *measured) reached() []aim {
 		{what: "plan_corruption", precision: .90, recall: .85},
 	} {
 		a.data, a.score = "planted, by step", pick(m.planted.check, a.what, "step")
+		add(a)
+		a.data, a.score = "planted, family held out, all runs, by step", pickGroup(m.planted.all, a.what, "step", quality.HeldOut)
 		add(a)
 	}
 	return out
