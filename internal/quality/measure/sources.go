@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,7 @@ type measured struct {
 
 	sources []*source
 	planted *source
+	ids     *source
 	summary *inject.Summary
 	aims    []aim
 }
@@ -108,37 +110,44 @@ func (m *measured) measure(ctx context.Context, s *source) error {
 }
 
 // plant plants in the clean runs of all sources with an outcome, and measures
-// that.
-func (m *measured) plant(ctx context.Context) error {
-	in, err := inject.New(inject.Options{Seed: m.seed, Per: m.per})
-	if err != nil {
+// that; and once more ids with a digit changed, in many runs.
+func (m *measured) plant(ctx context.Context) (err error) {
+	if m.planted, m.summary, err = m.plantOf(ctx, "planted", inject.Options{Seed: m.seed, Per: m.per}); err != nil {
 		return err
+	}
+	m.ids, _, err = m.plantOf(ctx, "planted ids", inject.Options{Seed: m.seed, Per: 10 * m.per, Operators: []string{"mutated_id"}})
+	return err
+}
+
+func (m *measured) plantOf(ctx context.Context, name string, o inject.Options) (*source, *inject.Summary, error) {
+	in, err := inject.New(o)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, s := range m.sources {
 		if s.skipped != "" || len(s.options.Outcomes) == 0 {
 			continue
 		}
 		if _, err := replay.Lines(ctx, s.options.Inputs, nil, in.Add); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	steps, labels := filepath.Join(m.temp, "planted.jsonl"), filepath.Join(m.temp, "labels.jsonl")
-	m.summary, err = m.write(in, steps, labels)
-	if err == inject.ErrNoCleanRun {
-		m.planted = &source{name: "planted", skipped: "no source has a clean run with an outcome"}
-		return nil
+	steps, labels := filepath.Join(m.temp, name+".jsonl"), filepath.Join(m.temp, name+".labels.jsonl")
+	sum, err := m.write(in, steps, labels)
+	if errors.Is(err, inject.ErrNoCleanRun) {
+		return &source{name: name, skipped: "no source has a clean run with an outcome"}, nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	inputs, err := replay.Find([]string{steps}, replay.Auto, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	m.planted = &source{name: "planted", options: quality.Options{
+	s := &source{name: name, options: quality.Options{
 		Inputs: inputs, Rules: m.rules, Tolerance: 2, From: event.Warning, Labels: []string{labels},
 	}}
-	return m.measure(ctx, m.planted)
+	return s, sum, m.measure(ctx, s)
 }
 
 func (m *measured) write(in *inject.Injector, steps, labels string) (sum *inject.Summary, err error) {
@@ -234,12 +243,11 @@ func (m *measured) reached() []aim {
 	if m.planted.skipped != "" {
 		return out
 	}
-	half := m.planted.options
+	half := m.ids.options
 	half.Split = quality.Check
-	ids := m.planted.data.View(&half, "tool_misuse", "fabricated_argument", "a digit of an id changed", func(l *quality.Label) bool {
-		return l.Kind == inject.Clean || l.Class == "tool_misuse" && !l.HeldOut && (l.Kind == inject.LookAlike || l.Operator == "mutated_id")
-	}, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
-	add(aim{what: "tool_misuse, fabricated_argument", data: "planted, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
+	ids := m.ids.data.View(&half, "tool_misuse", "fabricated_argument", "a digit of an id changed",
+		func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
+	add(aim{what: "tool_misuse, fabricated_argument", data: "planted in many runs, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
 	for _, a := range []aim{
 		{what: "tool_misuse", f1: .90},
 		{what: "hallucinated_tool", f1: .95},
