@@ -66,6 +66,7 @@ arm64: ## the same output on arm64, under qemu-aarch64 (Debian: qemu-user)
 	GOARCH=arm64 $(GO) test -count=1 -exec qemu-aarch64 ./event ./windows ./detectors/state ./detectors/facts
 
 storm: ## kill and stop real detectors for a quarter of an hour and lose nothing
+	$(GO) test -count=1 -timeout 20m -run TestCrashAtEveryRecord ./stream/jetstream -every-record
 	$(GO) run ./internal/storm -mode external -for 8m -kills 100 -stops 20 -nodes 5
 	$(GO) run ./internal/storm -mode embedded -for 3m -kills 60
 	$(GO) run ./internal/storm -mode cluster -for 5m -kills 30 -stops 6 -nodes 5

@@ -47,7 +47,12 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	}
 	if s.Provenance != nil {
 		t.provenance = new(Provenance)
-		return t.provenance.restore(s.Provenance)
+		if err := t.provenance.restore(s.Provenance); err != nil {
+			return err
+		}
+	}
+	if s.Decisions != nil {
+		return t.decide(w).restore(s.Decisions)
 	}
 	return nil
 }

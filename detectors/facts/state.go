@@ -30,6 +30,7 @@ type TrajectoryState struct {
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -162,6 +163,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	if t.provenance != nil {
 		w.Key(16)
 		t.provenance.append(w)
+	}
+	if t.decisions != nil {
+		w.Key(18)
+		t.decisions.append(w)
 	}
 	w.Close(m)
 }

@@ -26,6 +26,7 @@ type Trajectory struct {
 	Agents               []*Agent     // in order of appearance
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
+	decisions            *Decisions   // nil until something was said
 
 	provenance *Provenance // nil while nothing is known
 
@@ -75,6 +76,7 @@ func (n *ToolCount) Open() int32 {
 func (t *Trajectory) Reset() {
 	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
 	t.waiting, t.Partial, t.short, t.Labels, t.provenance = 0, false, 0, event.Labels{}, nil
+	t.decisions = nil
 	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
 	if cap(t.Task.Tools) == 0 {
 		t.Task.Tools, t.Task.Counts = t.tools[:0], t.counts[:0]
@@ -179,6 +181,7 @@ func (t *Trajectory) EndTask(w *Workspace) {
 	if len(t.Agents) > 1 {
 		w.spare = append(w.spare, t.Agents[1:]...)
 	}
+	t.dropDecisions(w)
 	clear(t.Agents)
 	t.Agents, t.cur = t.agents[:0], nil
 }
