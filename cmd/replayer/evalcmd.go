@@ -57,7 +57,7 @@ tunes on what is reported.`,
 	flags.StringVar(&f.split, "split", "", "only this `HALF` of the tasks: tune or check")
 	flags.StringVar(&f.family, "family", "", "of what was planted only this `FAMILY`; the one that is held out is listed one by one only so")
 	flags.StringVar(&f.note, "note", "", "only labels whose note this `REGEXP` fits are failures")
-	flags.StringVar(&f.cases, "cases", "", "write every label and every false finding to `FILE`, one JSON object a line, to read them by eye")
+	flags.StringVar(&f.cases, "cases", "", "write every label, every false finding and every alert on a clean run to `FILE`, one JSON object a line, to read them by eye")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object a line")
 	complete(cmd, "from", "info", "warning", "error", "critical")
 	complete(cmd, "split", quality.Tune, quality.Check)

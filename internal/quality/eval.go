@@ -101,12 +101,15 @@ func (d *Data) take(at map[string]int, f *event.Failure) {
 		i = len(d.Findings)
 		at[key] = i
 		d.Findings = append(d.Findings, Finding{
-			ID: f.ID, Run: f.TrajectoryID, Class: f.Class.String(), Rule: f.Rule, Subject: f.Subject, Message: f.Message, At: -1,
+			ID: f.ID, Run: f.TrajectoryID, Class: f.Class.String(), Rule: f.Rule, Subject: f.Subject, At: -1,
 		})
 	}
 	n := &d.Findings[i]
 	n.Severity, n.Confidence, n.Recovered = max(n.Severity, f.Severity), f.Confidence, n.Recovered || f.Recovered
 	n.Rules = append(f.Rules[:len(f.Rules):len(f.Rules)], f.Rule)
+	if f.State != event.StateResolved {
+		n.Message = f.Message
+	}
 	r := d.Runs[f.TrajectoryID]
 	if r == nil {
 		return
@@ -190,7 +193,7 @@ func (d *Data) Report(o *Options) (*Report, error) {
 			r.Scores = append(r.Scores, run)
 		}
 	}
-	d.cleanRates(r, in)
+	d.cleanRates(r, in, cases)
 	d.lifts(r, in)
 	d.operators(r, o, in)
 	d.abstained(r, in)

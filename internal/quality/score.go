@@ -57,7 +57,7 @@ type BaselineScore struct {
 
 // Case is one label or finding, for reading by eye.
 type Case struct {
-	Result   string `json:"result"` // matched, missed or false
+	Result   string `json:"result"` // matched, missed or false; clean: an alert on a clean run
 	Class    string `json:"class"`
 	Run      string `json:"trajectory_id"`
 	Steps    []int  `json:"steps,omitempty"` // of the label, of the finding when it is false

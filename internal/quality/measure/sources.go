@@ -188,9 +188,10 @@ func (a *aim) held() bool {
 	return s != nil && s.F1 >= a.f1 && s.Precision.P >= a.precision && s.Recall.P >= a.recall && s.F1 > a.ruleF1
 }
 
+// find gives the first source whose name begins so.
 func (m *measured) find(name string) *source {
 	for _, s := range m.sources {
-		if s.name == name && s.skipped == "" {
+		if strings.HasPrefix(s.name, name) && s.skipped == "" {
 			return s
 		}
 	}
@@ -231,14 +232,14 @@ func (m *measured) reached() []aim {
 	if s := m.find("trail"); s != nil {
 		half := s.options
 		half.Split = quality.Check
-		add(aim{what: "tool_misuse", data: "trail, by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
+		add(aim{what: "tool_misuse", data: s.name + ", by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
 		views := s.data.View(&half, "hallucinated_tool", "", "fabricated result or skipped tool",
 			func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return fabricated.MatchString(l.Note) })
-		add(aim{what: "hallucinated_tool", data: "trail, fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
-		add(aim{what: "retry_loop", data: "trail, by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
+		add(aim{what: "hallucinated_tool", data: s.name + ", fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
+		add(aim{what: "retry_loop", data: s.name + ", by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
 	}
-	if s := m.find("sycon-debate"); s != nil {
-		add(aim{what: "pressure_drift", data: "sycon-debate, candidates, by step", f1: .50, score: pick(s.check, "pressure_drift", "step")})
+	if s := m.find("sycon"); s != nil {
+		add(aim{what: "pressure_drift", data: s.name + ", candidates, by step", f1: .50, score: pick(s.check, "pressure_drift", "step")})
 	}
 	if m.planted.skipped != "" {
 		return out
