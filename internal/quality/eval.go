@@ -200,11 +200,11 @@ func (d *Data) Report(o *Options) (*Report, error) {
 	return r, nil
 }
 
-// View scores findings of a class, and where one is named of a rule, against
-// labels of any kind: by step and by run. A label for which judged is true has its run judged; one for which is is
+// View scores findings of a class, chosen by their rules, against labels of any
+// kind: by step and by run. A label for which judged is true has its run judged; one for which is is
 // true as well is a positive.
-func (d *Data) View(o *Options, class, rule, group string, judged, is func(l *Label) bool) []Score {
-	q := &question{class: class, rule: rule, group: group, scope: map[string]bool{}, tolerance: o.Tolerance, from: o.From}
+func (d *Data) View(o *Options, class string, rules Rules, judged, is func(l *Label) bool) []Score {
+	q := &question{class: class, rules: rules, scope: map[string]bool{}, tolerance: o.Tolerance, from: o.From}
 	q.is = func(l *Label) bool { return judged(l) && is(l) && l.Kind != lookAlike }
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]

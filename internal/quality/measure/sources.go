@@ -233,8 +233,15 @@ func (m *measured) reached() []aim {
 		half := s.options
 		half.Split = quality.Check
 		add(aim{what: "tool_misuse", data: s.name + ", by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
-		views := s.data.View(&half, "hallucinated_tool", "", "fabricated result or skipped tool",
-			func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return fabricated.MatchString(l.Note) })
+		// People took a parameter that a tool does not have for a wrong argument.
+		const param = "unknown_parameter"
+		every := func(*quality.Label) bool { return true }
+		both := s.data.View(&half, "tool_misuse", quality.Rules{Also: param}, every, func(l *quality.Label) bool { return l.Class == "tool_misuse" })
+		add(aim{what: "tool_misuse and " + param, data: s.name + ", by step", f1: .82, score: &both[0]})
+		told := func(l *quality.Label) bool { return fabricated.MatchString(l.Note) }
+		views := s.data.View(&half, "hallucinated_tool", quality.Rules{Not: param}, every, told)
+		add(aim{what: "hallucinated_tool without " + param, data: s.name + ", fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
+		views = s.data.View(&half, "hallucinated_tool", quality.Rules{}, every, told)
 		add(aim{what: "hallucinated_tool", data: s.name + ", fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
 		add(aim{what: "retry_loop", data: s.name + ", by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
 	}
@@ -246,7 +253,7 @@ func (m *measured) reached() []aim {
 	}
 	half := m.ids.options
 	half.Split = quality.Check
-	ids := m.ids.data.View(&half, "tool_misuse", "fabricated_argument", "a digit of an id changed",
+	ids := m.ids.data.View(&half, "tool_misuse", quality.Rules{Only: "fabricated_argument"},
 		func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
 	add(aim{what: "tool_misuse, fabricated_argument", data: "planted in many runs, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
 	for _, a := range []aim{
