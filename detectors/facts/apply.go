@@ -33,7 +33,7 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	t.label(w, s)
 	a := t.agent(w, s.Agent)
 	c := &w.Cur
-	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
+	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText, c.Leaves, c.Asks = s, now, at, a, nil, nil, nil, nil, nil
 	c.Violations.Reset()
 	c.Output.Reset()
 	c.Grounds = c.Grounds[:0]
@@ -94,6 +94,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		w.flips = w.flips[:0]
 		t.judgeDecisions(w, s)
 		c.Flips = w.flips
+	}
+	if w.needs&NeedSlots != 0 {
+		t.slot(w, s)
 	}
 	if w.needs&NeedProvenance != 0 {
 		if s.Kind != event.ToolCall && s.Kind != event.ToolResult {

@@ -112,7 +112,7 @@ func (g *grounding) value(v event.Value, path string) {
 
 // told looks for identifiers that nobody showed in what is told to somebody.
 func (g *grounding) told(v event.Value, path string) {
-	for word := range named(v.Raw, v.Form == event.Escaped) {
+	for word := range namings(v.Raw, v.Form == event.Escaped) {
 		if g.v.Of(word, false) == 0 && !g.tool.mentions(word) && len(g.w.Cur.Grounds) < maxGrounds {
 			g.add(Ground{Path: path, Value: word, Shape: Told})
 		}

@@ -7,10 +7,10 @@ import (
 	"misstep/event"
 )
 
-// named gives the words of a text that can only name something: letters and at
+// namings gives the words of a text that can only name something: letters and at
 // least four digits in a row, perhaps with signs between them. Dates, paths and
 // what stands beside a word for an example are none.
-func named(b []byte, escaped bool) iter.Seq[[]byte] {
+func namings(b []byte, escaped bool) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := 0; ; {
 			r, ok := nextRun(b, i, escaped)
@@ -90,7 +90,7 @@ func (t *Trajectory) unseen(w *Workspace, text event.Value) {
 	if !v.Heard(FromUser) {
 		return
 	}
-	for word := range named(text.Raw, text.Form == event.Escaped) {
+	for word := range namings(text.Raw, text.Form == event.Escaped) {
 		if v.Of(word, false) == 0 && len(w.Cur.Grounds) < maxGrounds {
 			w.Cur.Grounds = append(w.Cur.Grounds, Ground{Value: word, Shape: Told})
 		}

@@ -100,8 +100,8 @@ func (v *Provenance) restore(s *ProvenanceState) error {
 		}
 		v.touches = append(v.touches, touched{hash: x.Hash, call: x.Call, agent: x.Agent, failed: x.Failed})
 	}
-	if len(s.Said) > maxSaid || !slices.IsSorted(s.Said) || s.Call < 0 {
-		return fmt.Errorf("state: %d words of call %d are known; at most %d are, in order", len(s.Said), s.Call, maxSaid)
+	if len(s.Said) > maxEchoWords || !slices.IsSorted(s.Said) || s.Call < 0 {
+		return fmt.Errorf("state: %d words of call %d are known; at most %d are, in order", len(s.Said), s.Call, maxEchoWords)
 	}
 	v.said = words{call: s.Call, agent: s.Agent, set: append(v.said.set, s.Said...)}
 	if len(s.Kinds) > maxKinds {

@@ -50,6 +50,12 @@ type Workspace struct {
 	scalarFlip     ScalarFlip
 	flips          []Flip
 	spareDecisions []*Decisions // of ended tasks, for reuse
+	slot           slotLexer
+	leaves         []Leaf
+	asks           []Ask
+	leafText       []byte
+	branches       int
+	spareSlots     []*Slots // of ended tasks, for reuse
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -125,6 +131,11 @@ type Current struct {
 	// Violations are what is wrong with the arguments of a tool_call, when the
 	// tool's schema is known.
 	Violations schema.Violations
+	// Leaves are the scalar arguments of a tool_call, where slots are asked for
+	// and a user pinned something; scratch space of the workspace.
+	Leaves []Leaf
+	// Asks is what an agent_message asks the user for, in the same case.
+	Asks []Ask
 	// Output are what is wrong with a tool_result, when the tool's output schema
 	// is known.
 	Output schema.Violations
