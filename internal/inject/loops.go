@@ -78,6 +78,7 @@ func (p *plant) varied() bool {
 		return false
 	}
 	p.user(p.say("opening"))
+	p.verified()
 	for i := range 4 {
 		args := p.actArgs()
 		args[p.d.amountParam] = json.Number(strconv.Itoa(10 + 7*i + p.r.IntN(5)))

@@ -430,6 +430,7 @@ func (p *plant) computedAmount() bool {
 	a, _ := strconv.ParseFloat(p.e.amount, 64)
 	b, _ := strconv.ParseFloat(second.amount, 64)
 	sum := strconv.FormatFloat(a+b, 'f', 2, 64)
+	p.verified()
 	p.agent(p.say("offer_sum", "{sum}", sum))
 	p.user(p.say("confirm"))
 	args := p.actArgs()

@@ -54,7 +54,7 @@ func TestMeasure(t *testing.T) {
 	text := read(t, file)
 	for _, want := range []string{
 		"| hallucinated_tool | all runs | run | 2 | 1.000 [0.21, 1.00] 1/1 | 1.000 [0.21, 1.00] 1/1 | 1.000 [1.00, 1.00] |",
-		"\nodd was not measured: no runs in a format that is read.\n", "in 1 clean runs: 240 failures and 240 look-alikes", "family freight, held out",
+		"\nodd was not measured: no runs in a format that is read.\n", "in 1 clean runs: 240 failures and 240 look-alikes", "family held out",
 		"| all sources | any | 0.0 % [0.0, 79.3] 0/1 |", "Nothing was noted yet.",
 	} {
 		if !strings.Contains(text, want) {
