@@ -72,16 +72,18 @@ func (es *episodes) reset() {
 
 func (e *episode) has(r *Rule) bool { return slices.Contains(e.rules, r) }
 
-// touch counts the pass's step into the episode, once.
-func (e *episode) touch(p *Pass) {
+// touch counts the pass's step into the episode, once: it reports whether it
+// was new.
+func (e *episode) touch(p *Pass) bool {
 	e.over, e.faded = false, false
 	if e.lastStep == p.T.Ordinal {
-		return
+		return false
 	}
 	e.lastStep, e.lastCall = p.T.Ordinal, p.T.Task.Calls
 	e.lastSeq = p.Step.Seq
 	e.count++
 	e.wasted = event.Wasted{Tokens: p.T.Tokens - e.tokens, CostMicroUSD: p.T.CostMicroUSD - e.cost}
+	return true
 }
 
 // confidence is a noisy or over the families of its rules, each with its most
@@ -205,11 +207,17 @@ func (e *episode) join(p *Pass, f *Finding, s event.Severity) {
 	}
 }
 
+// again is the note of a step that was only counted into an episode.
+const again = "again"
+
 // cite adds a piece of evidence once, by the step's id; of more than
 // maxEvidence the latest gives way, so that the beginning and the end stay.
 func (e *episode) cite(v event.Evidence) {
-	for _, have := range e.evidence {
-		if have.ID == v.ID {
+	for i := range e.evidence {
+		if have := &e.evidence[i]; have.ID == v.ID {
+			if have.Note == again {
+				have.Note = v.Note
+			}
 			return
 		}
 	}

@@ -18,26 +18,71 @@ var (
 		Source:    "Tool bypass (2601.05214); TRAIL, fabricated tool output.",
 		Needs:     facts.NeedMessages | facts.NeedBeginning | facts.NeedCatalogue,
 	}
+	callInText = &Rule{
+		Name: "call_in_text", Code: "H5t", Family: "claim", Fault: event.FaultAgent,
+		Doc:       "The agent writes a call into its message instead of making it.",
+		Threshold: "At once: warning, where a form that calls have is followed by the name of a tool that it has.",
+		Guards:    "Only names of the catalogue, as words of their own, within 160 bytes of the form.",
+		Source:    "Tool bypass (2601.05214); parsers that let a call through as text.",
+		Needs:     facts.NeedMessages | facts.NeedCatalogue,
+	}
 	phantomResult = &Rule{
 		Name: "phantom_result", Code: "H6", Family: "claim", Fault: event.FaultAgent,
 		Doc:       "The agent cites what a tool or a source is said to have told, but nothing was looked up.",
-		Threshold: "At once: warning for a claim to have searched, or to know from a record, where no call has worked in the trajectory.",
-		Guards:    "Context that was added, results, and long texts that the user gave count as sources. Promises are no claims.",
+		Threshold: "At once, in a message to the user or in the reasoning that hands in the answer: warning for a claim to have searched, or to know from a source, where nothing came from outside in the trajectory, and for an identifier in a message that nobody showed.",
+		Guards:    "Context that was added, results, and long texts that the user gave count as sources; a result that only echoes its call, and what calculators and the like answer, does not. Claims about the task's own words are none. Identifiers are words with letters and four digits in a row; examples are none.",
 		Source:    "TRAIL, tool-related hallucination: answers \"according to the record\" after no call at all.",
 		Needs:     facts.NeedProvenance | facts.NeedMessages | facts.NeedBeginning,
 	}
 )
 
-// sourceClaims tell of a look-up that was done.
+// sourceClaims tell of a look-up that was done, or of a source that was read.
 var sourceClaims = []string{
-	"according to the record", "according to our record", "according to the database", "according to our database", "according to the search", "according to the result",
-	"according to the system", "according to our system", "according to the tool", "according to the web", "according to the document", "according to the file", "according to the page",
-	"based on the search", "based on the result", "based on the record", "based on my search", "based on my research", "based on the information retrieved", "based on the information found",
-	"based on the information i found", "based on the data retrieved", "the search results show", "the search results indicate", "search results confirm", "the search revealed", "my search revealed",
-	"i searched", "i have searched", "i've searched", "i looked up", "i have looked up", "i've looked up", "i looked into", "i checked the", "i have checked the", "i've checked the", "i've checked your", "i have checked your", "i checked your",
-	"i found in the", "i retrieved", "i have retrieved", "i've retrieved", "i accessed", "i have accessed", "i've accessed", "i queried", "i verified", "i have verified", "i've verified",
-	"i reviewed the", "i have reviewed the", "i've reviewed the", "i consulted", "after searching", "after checking the", "after reviewing the",
-	"upon checking", "upon reviewing", "upon searching", "the system shows", "our system shows", "our records show", "the records show", "the database shows",
+	"according to the", "according to our", "according to common", "according to official", "according to available", "according to public", "according to wiki",
+	"based on the search", "based on search", "based on the result", "based on the record", "based on the detailed", "based on the data", "based on the information", "based on the investigation",
+	"based on my search", "based on my research", "based on our investigation", "based on our research", "based on a careful", "based on careful", "based on reliable", "based on authoritative",
+	"based on available", "based on official", "based on published", "based on documentation", "based on confirmation", "based on confirmed", "based on verified", "based on reports",
+	"the search results show", "the search results indicate", "search results confirm", "the search revealed", "my search revealed", "search yielded", "research yielded", "investigation yielded",
+	"my research", "my investigation concentrated", "from gathered reports", "the data shows", "the record shows", "the records show", "our records show", "the database shows", "the system shows", "our system shows",
+	"i searched", "i have searched", "i've searched", "i looked up", "i have looked up", "i've looked up", "i checked the", "i have checked", "i've checked", "i checked your",
+	"i found in the", "i retrieved", "i have retrieved", "i've retrieved", "i accessed", "i have accessed", "i've accessed", "i queried", "i have verified", "i've verified", "i verified",
+	"i reviewed the", "i have reviewed the", "i've reviewed the", "i consulted", "after searching", "after checking the", "after reviewing the", "upon checking", "upon reviewing", "upon searching", "on checking,",
+	"as reported by", "officially reported", "article quoted", "article reported", "page lists", "article lists", "sourced from", "extracting plausible values",
+	"i simulate the", "i will simulate a research", "simulate that our",
+}
+
+// ownTexts follow what begins a claim of a source, and make it no source: the
+// task's own words, and what the user gave.
+var ownTexts = []string{"task", "question", "prompt", "problem", "instruction", "puzzle", "user", "request", "rule", "description", "statement", "policy", "code", "issue", "traceback", "analysis", "document", "text", "passage", "excerpt", "email", "context", "provided", "attached", "above", "given"}
+
+// sourceClaim gives the claim of a source in a text in lower case, empty for
+// none: not one about the task's own words.
+func sourceClaim(text []byte) string {
+	for _, s := range sourceClaims {
+		for from := 0; ; {
+			i := bytes.Index(text[from:], []byte(s))
+			if i < 0 {
+				break
+			}
+			i += from
+			from = i + len(s)
+			if i > 0 && isWordByte(text[i-1]) {
+				continue
+			}
+			own := false
+			for rest, n := text[from:], 0; n < 3; n++ {
+				var w []byte
+				if w, rest = nextWord(rest); w == nil {
+					break
+				}
+				own = own || hasStem(w, ownTexts) || isOneOf(w, ownTexts)
+			}
+			if !own {
+				return s
+			}
+		}
+	}
+	return ""
 }
 
 // told looks at a message of the agent to the user.
@@ -48,8 +93,79 @@ func (h *hallucinated) told(p *Pass) {
 	h.text = p.Step.Text.AppendText(h.text[:0])
 	h.text = h.text[:min(len(h.text), maxClaimText)]
 	lower(h.text)
+	h.written(p)
 	h.bypassed(p)
 	h.cited(p)
+	h.named(p)
+}
+
+// written looks for a call that the agent wrote into its message instead of
+// making it.
+func (h *hallucinated) written(p *Pass) {
+	c := p.T.Tools
+	if c == nil {
+		return
+	}
+	for _, mark := range callMarks {
+		i := bytes.Index(h.text, []byte(mark))
+		if i < 0 {
+			continue
+		}
+		near := h.text[i:min(len(h.text), i+maxCallText)]
+		for _, name := range c.Names {
+			h.lower = append(h.lower[:0], name...)
+			lower(h.lower)
+			if !hasName(near, h.lower) || !p.Sees(callInText, name, event.Warning) {
+				continue
+			}
+			p.Report(Finding{
+				Rule: callInText, Subject: name, Severity: event.Warning, Confidence: 800,
+				Message:  fmt.Sprintf("The agent wrote a call of %s into its message instead of making it.", quote(name)),
+				Evidence: []event.Evidence{p.Here("call as text")},
+			})
+			return
+		}
+	}
+}
+
+// callMarks begin a call that is written as text.
+var callMarks = []string{"<tool_call>", "<function_call>", "<function=", "<invoke", "action:", "\"name\":", "\"tool\":", "\"function\":", "tool_call:", "function_call:", "[tool_calls]"}
+
+// maxCallText is how much after the mark is searched for the tool's name.
+const maxCallText = 160
+
+// hasName reports whether a text holds a name as a word of its own.
+func hasName(text, name []byte) bool {
+	inName := func(c byte) bool { return isWordByte(c) || c == '_' || c == '-' || c == '.' }
+	for from := 0; ; {
+		i := bytes.Index(text[from:], name)
+		if i < 0 {
+			return false
+		}
+		i += from
+		end := i + len(name)
+		if (i == 0 || !inName(text[i-1])) && (end == len(text) || !inName(text[end])) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
+// named looks for identifiers in the message that nobody showed.
+func (h *hallucinated) named(p *Pass) {
+	v := p.T.Provenance()
+	if v == nil || v.Holes || !v.Heard(facts.FromUser) || len(p.Grounds) == 0 {
+		return
+	}
+	g := &p.Grounds[0]
+	if !p.Sees(phantomResult, "identifier", event.Warning) {
+		return
+	}
+	p.Report(Finding{
+		Rule: phantomResult, Subject: "identifier", Severity: event.Warning, Confidence: 700,
+		Message:  fmt.Sprintf("The agent tells of %s, which nothing that it was shown holds.", quote(string(g.Value))),
+		Evidence: []event.Evidence{p.Here("tells of " + quote(string(g.Value)))},
+	})
 }
 
 // bypassed looks for a claim of a change by a tool that was never called.
@@ -63,7 +179,7 @@ func (h *hallucinated) bypassed(p *Pass) {
 		if !t.Changes || called(p.T, name) {
 			continue
 		}
-		claim := firstPerson(h.text, t.Words)
+		claim := firstPerson(h.text, deedsOf(t.Words))
 		if claim == nil || !p.Sees(phantomCall, name, event.Warning) {
 			continue
 		}
@@ -103,6 +219,23 @@ func changedSince(p *Pass) bool {
 	return false
 }
 
+// vagueVerbs tell of any act: what they act on says which.
+var vagueVerbs = []string{"apply", "issue", "send", "create", "make", "process", "submit", "add", "set", "put", "write", "post", "open", "start"}
+
+// deedsOf gives the words of a tool's name that a claim to have done its work
+// would be made of: its verb or, where that is vague, all further words as well.
+func deedsOf(words []string) []string {
+	for i, w := range words {
+		if isOneOf([]byte(w), vagueVerbs) {
+			return words[i:]
+		}
+		if facts.IsChange(w) {
+			return words[i : i+1]
+		}
+	}
+	return words
+}
+
 // firstPerson gives the claim of something done that is told in the first
 // person, or called successful, nil for none.
 func firstPerson(text []byte, tool []string) []byte {
@@ -114,10 +247,10 @@ func firstPerson(text []byte, tool []string) []byte {
 			continue
 		}
 		if !containsAt(sentence, "i have ") && !containsAt(sentence, "i've ") && !containsAt(sentence, "we've ") &&
-			!containsAt(sentence, "we have ") && !containsAt(sentence, "successfully") {
+			!containsAt(sentence, "we have ") && !containsAt(sentence, "successfully") && !isTerse(sentence) {
 			continue
 		}
-		if w := claimIn(sentence, tool[:min(1, len(tool))]); w != nil && hasStem(w, tool[:min(1, len(tool))]) {
+		if w := claimIn(sentence, tool); w != nil && hasStem(w, tool) {
 			return w
 		}
 	}
@@ -126,28 +259,34 @@ func firstPerson(text []byte, tool []string) []byte {
 
 // longGiven is from how many bytes on a message of the user may be a source
 // itself: a document that was pasted.
-const longGiven = 1000
+const longGiven = 4000
+
+// thought looks at what the agent tells itself as it answers.
+func (h *hallucinated) thought(p *Pass) {
+	if !p.Step.Text.Present() {
+		return
+	}
+	h.text = p.Step.Text.AppendText(h.text[:0])
+	h.text = h.text[:min(len(h.text), maxClaimText)]
+	lower(h.text)
+	if bytes.Contains(h.text, []byte("final_answer(")) || bytes.Contains(h.text, []byte("final answer")) {
+		h.cited(p)
+	}
+}
 
 // cited looks for a source that was never asked.
 func (h *hallucinated) cited(p *Pass) {
 	v := p.T.Provenance()
-	if v == nil {
+	if v == nil || v.Looked || v.Longest >= longGiven {
 		return
 	}
-	if !v.Heard(facts.FromTool) && v.Longest < longGiven {
-		for _, s := range sourceClaims {
-			i := bytes.Index(h.text, []byte(s))
-			if i < 0 || i > 0 && isWordByte(h.text[i-1]) {
-				continue
-			}
-			if p.Sees(phantomResult, "source", event.Warning) {
-				p.Report(Finding{
-					Rule: phantomResult, Subject: "source", Severity: event.Warning, Confidence: 700,
-					Message:  fmt.Sprintf("The agent cites a source (%q), but nothing was looked up.", s),
-					Evidence: []event.Evidence{p.Here(s)},
-				})
-			}
-			return
-		}
+	claim := sourceClaim(h.text)
+	if claim == "" || !p.Sees(phantomResult, "source", event.Warning) {
+		return
 	}
+	p.Report(Finding{
+		Rule: phantomResult, Subject: "source", Severity: event.Warning, Confidence: 700,
+		Message:  fmt.Sprintf("The agent cites a source (%q), but nothing was looked up.", claim),
+		Evidence: []event.Evidence{p.Here(claim)},
+	})
 }

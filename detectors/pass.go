@@ -56,8 +56,14 @@ func (p *Pass) Sees(r *Rule, subject string, s event.Severity) bool {
 	if e == nil {
 		return true
 	}
-	e.touch(p)
-	return s > e.severity || !e.has(r)
+	if s > e.severity || !e.has(r) {
+		e.touch(p)
+		return true
+	}
+	if e.touch(p) {
+		e.cite(p.Here(again))
+	}
+	return false
 }
 
 // limit gives what the ruleset leaves of a severity.

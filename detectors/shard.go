@@ -106,12 +106,18 @@ type Shard struct {
 	arena   []byte
 	slots   []uint32
 	hash    []uint64
-	opened  []*trajectory // scratch of lookUp
+	opened  []woken // scratch of lookUp
 	frozen  snapshot
 	limit   int64  // of counts.Bytes, 0: none
 	hand    uint32 // slot at which the next victim is looked for
 	record  []byte // scratch of appendTask
 	touched int64
+}
+
+// woken is a trajectory with an open task, and the kind of its next step.
+type woken struct {
+	trajectory *trajectory
+	kind       event.Kind
 }
 
 type watcher struct {
@@ -231,19 +237,20 @@ func (s *Shard) lookUp(b *Batch, mine []int32) {
 	// Each loop reads one link further along the chain to the latest call, so
 	// that the waits of all trajectories overlap.
 	open := s.opened[:0]
-	for _, slot := range s.slots {
+	for j, slot := range s.slots {
 		if slot != windows.NoSlot {
 			s.touched += s.deadlines.At(slot)
 			if t := s.live.At(slot).open; t != nil {
-				open = append(open, t)
+				open = append(open, woken{t, b.Steps[mine[j]].Kind})
 			}
 		}
 	}
-	for _, t := range open {
-		s.touched += t.facts.Touch() + int64(len(t.episodes.open)) + t.memory[0][0]
+	for _, o := range open {
+		t := o.trajectory
+		s.touched += t.facts.Touch(o.kind) + int64(len(t.episodes.open)) + t.memory[1][0] + t.memory[maxDetectors-1][3]
 	}
-	for _, t := range open {
-		s.touched += t.facts.TouchMore()
+	for _, o := range open {
+		s.touched += o.trajectory.facts.TouchMore(o.kind)
 	}
 	s.opened = open
 }

@@ -49,8 +49,8 @@ var ToolMisuse = &Detector{
 	Name: "tool_misuse", Version: 1, Class: event.ToolMisuse,
 	Doc: "The agent uses a tool wrongly, or passes over its error.\nArguments are held against the tool's schema, and what the agent tells against what the tool answered.",
 	Rules: []*Rule{
-		schemaViolation, coercibleArgument, fabricatedArgument, ungroundedAmount, errorIgnored, actsOnFailed, successOverFailure, silentError,
-		unconfirmedEffect, unmetPrecondition, outputSchema, valuePolicy,
+		schemaViolation, coercibleArgument, rejectedCall, fabricatedArgument, foreignEntity, ungroundedAmount, errorIgnored, actsOnFailed, successOverFailure, silentError,
+		unconfirmedEffect, unmetPrecondition, outputSchema, valuePolicy, echoedRequest,
 	},
 	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage, event.ApprovalGiven, event.TaskEnd},
 	New:   func(*Config) Watcher { return &toolMisuse{} },
@@ -162,7 +162,9 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 			Tokens:   c.Tokens, CostMicroUSD: c.Cost,
 		})
 	}
+	m.echoed(p, c)
 	if c.Failed() {
+		m.rejected(p, c)
 		p.Memory[pendingCall], p.Memory[pendingAgent], p.Memory[pendingTold] = c.Index+1, p.agentPlace(), 0
 		return
 	}
@@ -177,7 +179,7 @@ func (m *toolMisuse) result(p *Pass, c *facts.Call) {
 				if c.Misfit {
 					return false // the tool took it, but the agent put nothing right
 				}
-			case errorIgnored.Family, silentError.Family, outputSchema.Family:
+			case errorIgnored.Family, silentError.Family, outputSchema.Family, rejectedCall.Family:
 			default:
 				if p.T.Task.Calls <= p.lastCall(event.ToolMisuse, subject) {
 					return false // likewise: it is about this very call

@@ -48,6 +48,7 @@ type Decoder struct {
 	toolsAt int
 	err     *DecodeError
 
+	lists   lists
 	keyText []byte // of a key that holds escapes
 	scratch scratch
 }

@@ -201,7 +201,7 @@ func (d *Decoder) rarer(b []byte, i int, s *Step, key []byte, word uint64) int {
 	case keyTools:
 		d.toolsAt = i
 		var next int
-		d.tools, next = d.value(b, i, 2, "tools")
+		d.tools, next = d.list(b, i, 2, "tools")
 		return next
 	case keyTask:
 		return d.task(b, i, s)

@@ -136,7 +136,8 @@ func (d *Decoder) task(b []byte, i int, s *Step) int {
 		case word == keyGoal:
 			i = d.text(b, i, &t.Goal, "task.goal")
 		case word == keyTools:
-			i = d.form(b, i, 2, &t.Tools, Array, "task.tools", "")
+			v, next := d.list(b, i, 3, "task.tools")
+			i = d.formed(b, i, next, v, &t.Tools, Array, "task.tools", "")
 		case word == keyLimits:
 			i = d.limits(b, i, t)
 		default:

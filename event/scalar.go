@@ -173,6 +173,11 @@ func (d *Decoder) content(b []byte, i int, dst *Value, field string) int {
 // object it stands in.
 func (d *Decoder) form(b []byte, i, depth int, dst *Value, want Form, field, mend string) int {
 	v, next := d.value(b, i, depth+1, field)
+	return d.formed(b, i, next, v, dst, want, field, mend)
+}
+
+// formed is the rest of form, for a value that was read.
+func (d *Decoder) formed(b []byte, i, next int, v Value, dst *Value, want Form, field, mend string) int {
 	switch {
 	case next < 0:
 		return -1

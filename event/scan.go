@@ -84,30 +84,31 @@ func scanString(b []byte, i int) (end int, m marks) {
 
 // scanOdd goes on with a string at a byte that is not plain.
 func scanOdd(b []byte, i int) (end int, m marks) {
+	last := len(b) - 8
 	for i < len(b) {
 		c := b[i]
 		switch {
-		case c == '"':
-			return i, m
 		case c == '\\':
 			m |= hasEscapes
 			if i+1 >= len(b) {
 				return len(b), endOfInput
 			}
-			switch b[i+1] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			if plainEscapes[b[i+1]] != 0 {
 				i += 2
-			case 'u':
-				if i+6 > len(b) {
-					return len(b), endOfInput
-				}
-				if hex4(b[i+2:]) < 0 {
-					return i, badEscape
-				}
-				i += 6
-			default:
+				break
+			}
+			if b[i+1] != 'u' {
 				return i, badEscape
 			}
+			if i+6 > len(b) {
+				return len(b), endOfInput
+			}
+			if hex4(b[i+2:]) < 0 {
+				return i, badEscape
+			}
+			i += 6
+		case c == '"':
+			return i, m
 		case c < ' ':
 			return i, rawControl
 		case c < 0x80:
@@ -128,13 +129,14 @@ func scanOdd(b []byte, i int) (end int, m marks) {
 				continue // a text in another script: no use in a look at the word
 			}
 		}
-		for {
-			hit := special(load8(b, i))
-			if hit != 0 {
-				i += bits.TrailingZeros64(hit) >> 3
+		for ; i <= last; i += 8 {
+			if hit := special(loadWhole(b, i)); hit != 0 {
+				i += trailingBytes(hit)
 				break
 			}
-			i += 8
+		}
+		if i > last && i < len(b) {
+			i += trailingBytes(special(loadTail(b, i))) // zeros behind the end are special
 		}
 	}
 	return len(b), endOfInput

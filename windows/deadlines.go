@@ -18,12 +18,12 @@ const never = math.MaxInt64
 type Deadlines struct {
 	key   func(slot uint32) []byte
 	slots []deadline
-	heap  []queued // by time; each armed slot that is not in due has one entry, at or before its deadline
+	queue queue // each armed slot that is not in due has one entry in it, at or before its deadline
 	armed int
 	min   int64 // nothing is due before it
 
 	// The slots that are due at dueAt, in the order of their keys, from next
-	// on. They have no entry in heap.
+	// on. They have no entry in the queue.
 	due   []uint32
 	next  int
 	dueAt int64
@@ -31,12 +31,7 @@ type Deadlines struct {
 
 type deadline struct {
 	at    int64 // None when not armed
-	entry int64 // time of the slot's valid entry in heap, None when there is none
-}
-
-type queued struct {
-	at   int64
-	slot uint32
+	entry int64 // time of the slot's valid entry in the queue, None when there is none
 }
 
 // NewDeadlines makes Deadlines over the slots of a store; key gives the key of
@@ -72,25 +67,16 @@ func (d *Deadlines) Earliest() (int64, bool) {
 		return 0, false
 	}
 	d.requeue()
-	for len(d.heap) > 0 {
-		top := d.heap[0]
-		s := &d.slots[top.slot]
-		switch {
-		case s.entry != top.at: // a valid entry is elsewhere or there is none
-			d.pop()
-		case s.at == None:
-			s.entry = None
-			d.pop()
-		case s.at > top.at: // it moved later
-			s.entry = s.at
-			d.heap[0].at = s.at
-			d.down(0)
-		default:
+	for {
+		top, place, ok := d.queue.first()
+		if !ok {
+			return 0, false
+		}
+		if d.stands(top, place) {
 			d.setMin()
-			return s.at, true
+			return top.at, true
 		}
 	}
-	return 0, false
 }
 
 // Arm sets the deadline of a slot, in place of the one it has. None disarms it.
@@ -175,29 +161,37 @@ func (d *Deadlines) take(now int64) (slot uint32, at int64, ok bool) {
 	}
 }
 
+// stands reports whether the first entry of the queue tells its slot's deadline.
+// Else it is dropped, or put where the deadline has moved.
+func (d *Deadlines) stands(top queued, place int) bool {
+	s := &d.slots[top.slot]
+	switch {
+	case s.entry != top.at: // a valid entry is elsewhere or there is none
+		d.queue.drop(place)
+	case s.at == None:
+		s.entry = None
+		d.queue.drop(place)
+	case s.at > top.at: // it moved later
+		d.queue.drop(place)
+		d.push(top.slot, s.at)
+	default:
+		return true
+	}
+	return false
+}
+
 // collect moves the slots with the earliest deadline that is not after now from
-// heap to due.
+// the queue to due.
 func (d *Deadlines) collect(now int64) {
 	d.due, d.next, d.dueAt = d.due[:0], 0, None
-	for len(d.heap) > 0 {
-		top := d.heap[0]
-		if top.at > now || len(d.due) > 0 && top.at > d.dueAt {
+	for {
+		top, place, ok := d.queue.first()
+		if !ok || top.at > now || len(d.due) > 0 && top.at > d.dueAt {
 			break
 		}
-		s := &d.slots[top.slot]
-		switch {
-		case s.entry != top.at: // a valid entry is elsewhere or there is none
-			d.pop()
-		case s.at == None:
-			s.entry = None
-			d.pop()
-		case s.at > top.at: // it moved later
-			s.entry = s.at
-			d.heap[0].at = s.at
-			d.down(0)
-		default:
-			s.entry = None
-			d.pop()
+		if d.stands(top, place) {
+			d.slots[top.slot].entry = None
+			d.queue.drop(place)
 			d.due = append(d.due, top.slot)
 			d.dueAt = top.at
 		}
@@ -220,8 +214,8 @@ func (d *Deadlines) requeue() {
 
 func (d *Deadlines) setMin() {
 	d.min = never
-	if len(d.heap) > 0 {
-		d.min = d.heap[0].at
+	if top, _, ok := d.queue.first(); ok {
+		d.min = top.at
 	}
 	if d.next < len(d.due) {
 		d.min = min(d.min, d.dueAt)
@@ -229,79 +223,27 @@ func (d *Deadlines) setMin() {
 }
 
 // prune drops the entries that mean nothing any more once they are the
-// majority, which keeps heap within twice the armed slots.
+// majority, which keeps the queue within twice the armed slots.
 func (d *Deadlines) prune() {
-	if len(d.heap) <= 2*d.armed+64 {
+	if d.queue.len() <= 2*d.armed+64 {
 		return
 	}
-	kept := d.heap[:0]
-	for _, q := range d.heap {
+	d.queue.keep(func(q queued) bool {
 		s := &d.slots[q.slot]
 		if s.entry != q.at {
-			continue
+			return false
 		}
 		s.entry = None // a second entry of the slot is not kept
-		if s.at != None {
-			kept = append(kept, queued{s.at, q.slot})
-		}
-	}
-	d.heap = kept
-	for _, q := range kept {
+		return s.at != None
+	})
+	for q := range d.queue.all() {
 		d.slots[q.slot].entry = q.at
-	}
-	for i := (len(kept) - 2) / 4; i >= 0; i-- {
-		d.down(i)
 	}
 	d.setMin()
 }
 
-// push, pop and down keep a heap of four children a node: a node's children are
-// one cache line.
-
 func (d *Deadlines) push(slot uint32, at int64) {
 	d.slots[slot].entry = at
-	d.heap = append(d.heap, queued{at, slot})
-	i := len(d.heap) - 1
-	for i > 0 {
-		up := (i - 1) / 4
-		if d.heap[up].at <= at {
-			break
-		}
-		d.heap[i] = d.heap[up]
-		i = up
-	}
-	d.heap[i] = queued{at, slot}
+	d.queue.push(queued{at, slot})
 	d.min = min(d.min, at)
-}
-
-func (d *Deadlines) pop() {
-	n := len(d.heap) - 1
-	d.heap[0] = d.heap[n]
-	d.heap = d.heap[:n]
-	if n > 0 {
-		d.down(0)
-	}
-}
-
-func (d *Deadlines) down(i int) {
-	h := d.heap
-	q := h[i]
-	for {
-		c := 4*i + 1
-		if c >= len(h) {
-			break
-		}
-		least := c
-		for k := c + 1; k < min(c+4, len(h)); k++ {
-			if h[k].at < h[least].at {
-				least = k
-			}
-		}
-		if h[least].at >= q.at {
-			break
-		}
-		h[i] = h[least]
-		i = least
-	}
-	h[i] = q
 }

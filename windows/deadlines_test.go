@@ -75,8 +75,8 @@ func TestDeadlinesAgainstMap(t *testing.T) {
 				if d.Len() != len(m) {
 					t.Fatalf("%d armed, want %d", d.Len(), len(m))
 				}
-				if len(d.heap) > 2*d.armed+64 {
-					t.Fatalf("%d entries for %d armed", len(d.heap), d.armed)
+				if d.queue.len() > 2*d.armed+64 {
+					t.Fatalf("%d entries for %d armed", d.queue.len(), d.armed)
 				}
 				wake, ok := d.Wake()
 				if ok != (len(m) > 0) {
@@ -107,15 +107,15 @@ func TestDeadlinesStaySmall(t *testing.T) {
 		for s := range uint32(n) {
 			d.Arm(s, 1_000_000-round) // ever earlier: each a new entry
 		}
-		if len(d.heap) > 2*n+64 {
-			t.Fatalf("%d entries for %d slots", len(d.heap), n)
+		if d.queue.len() > 2*n+64 {
+			t.Fatalf("%d entries for %d slots", d.queue.len(), n)
 		}
 	}
 	for s := range uint32(n) {
 		d.Disarm(s)
 	}
-	if len(d.heap) > 64 {
-		t.Errorf("%d entries for none armed", len(d.heap))
+	if d.queue.len() > 64 {
+		t.Errorf("%d entries for none armed", d.queue.len())
 	}
 	if _, _, ok := d.Next(2_000_000); ok {
 		t.Error("a disarmed slot is due")
@@ -128,11 +128,11 @@ func TestDeadlinesLaterIsFree(t *testing.T) {
 	for s := range uint32(100) {
 		d.Arm(s, 10)
 	}
-	before := slices.Clone(d.heap)
+	before := slices.Collect(d.queue.all())
 	for i := range int64(100_000) {
 		d.Arm(uint32(i%100), 10+i)
 	}
-	if !slices.Equal(before, d.heap) {
+	if !slices.Equal(before, slices.Collect(d.queue.all())) {
 		t.Error("the heap changed")
 	}
 	for i := range int64(100) {

@@ -56,6 +56,18 @@ func (r *Ring[T]) Push() *T {
 	return p
 }
 
+// Spare gives the place that the next Push will give, nil where that makes room
+// first. It is for those who look at it early, not to be written to.
+func (r *Ring[T]) Spare() *T {
+	switch {
+	case int(r.n) < len(r.buf):
+		return r.at(r.n)
+	case r.n == 0 || r.n < r.limit:
+		return nil
+	}
+	return &r.buf[r.start]
+}
+
 func (r *Ring[T]) grow() {
 	size := min(max(2*len(r.buf), ringStart), int(r.limit))
 	buf := make([]T, size)

@@ -73,7 +73,9 @@ do it.`,
   replayer run --fail-on error recorded/
   replayer explain 3f1c recorded/
   replayer run 'nats://localhost:4222/AGENT_STEPS?from=2026-03-02T09:00:00Z'
-  replayer convert transcripts.jsonl --out steps.jsonl.gz`,
+  replayer convert transcripts.jsonl --out steps.jsonl.gz
+  replayer inject recorded/ --out planted.jsonl --labels labels.jsonl
+  replayer eval planted.jsonl --labels labels.jsonl`,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
 		SilenceUsage:               true,
@@ -85,7 +87,7 @@ do it.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newInject(), newVersion())
+	root.AddCommand(newRun(), newExplain(), newConvert(), newPublish(), newInject(), newEval(), newVersion())
 	return root
 }
 

@@ -37,6 +37,7 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	c.Violations.Reset()
 	c.Output.Reset()
 	c.Grounds = c.Grounds[:0]
+	c.Said, c.ScalarFlip, c.Shift = nil, nil, nil
 	c.Lacks = 0
 	if t.Partial {
 		c.Lacks = NeedBeginning
@@ -70,6 +71,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		}
 	case event.AgentMessage:
 		a.turnOpen = false
+		if w.needs&NeedProvenance != 0 {
+			t.unseen(w, s.Text)
+		}
 		t.waiting = now // until the next step tells: a user message, or more work
 		if !s.Text.Present() || s.Cut.Truncated {
 			c.Lacks |= NeedMessages
@@ -85,6 +89,11 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
+	}
+	if w.needs&NeedDecisions != 0 {
+		w.flips = w.flips[:0]
+		t.judgeDecisions(w, s)
+		c.Flips = w.flips
 	}
 	if w.needs&NeedSlots != 0 {
 		t.slot(w, s)
@@ -224,6 +233,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 			w.Counts.Fallbacks++
 		}
 		tool.Schema.Validate(s.Call.Arguments, &cur.Violations)
+		c.Unlisted = len(cur.Violations.Unknown) > 0
 		c.Misfit = len(cur.Violations.Found)+len(cur.Violations.Unknown) > 0
 		if cur.Violations.Unjudged { // what was found all the same stands
 			t.Task.Missing |= NeedPlainArguments

@@ -35,6 +35,8 @@ type Call struct {
 	// FromUser says that an identifier in its arguments was shown by the user
 	// alone.
 	FromUser bool
+	Unlisted bool // it names a parameter that the tool's schema does not know
+	Echo     bool // its result only gives back what the call said
 	Class    ErrorClass
 	Fault    event.Fault
 	Done     bool // a result came

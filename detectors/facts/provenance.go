@@ -40,6 +40,9 @@ type Provenance struct {
 	amounts []int64   // of money or counts, in hundredths, the latest maxAmounts; for derived ones
 	touches []touched // the identifiers of the latest calls
 	heard   Source    // who was heard at all
+	kinds   []kind    // of identifiers
+	said    words     // of the latest call
+	Looked  bool      // something came from outside: a result that is no echo, or context
 	Spelled bool      // a number was spelt out, or a share of something named: amounts may follow from it
 	Longest int32     // bytes of the user\'s longest message
 	Holes   bool      // something was hidden or cut, or is more than is remembered: what is unknown may have been in it
@@ -47,7 +50,8 @@ type Provenance struct {
 
 func (v *Provenance) reset() {
 	clear(v.runs)
-	v.n, v.amounts, v.touches, v.heard, v.Longest, v.Holes, v.Spelled = 0, v.amounts[:0], v.touches[:0], 0, 0, false, false
+	v.n, v.amounts, v.touches, v.heard, v.Longest, v.Holes, v.Spelled, v.Looked = 0, v.amounts[:0], v.touches[:0], 0, 0, false, false, false
+	v.said.call, v.said.set, v.kinds = 0, v.said.set[:0], v.kinds[:0]
 }
 
 // Heard reports whether any text of the source was seen.

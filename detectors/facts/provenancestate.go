@@ -16,6 +16,11 @@ type ProvenanceState struct {
 	Holes   bool           `cbor:"5,keyasint,omitempty"`
 	Longest int32          `cbor:"6,keyasint,omitempty"`
 	Spelled bool           `cbor:"7,keyasint,omitempty"`
+	Looked  bool           `cbor:"8,keyasint,omitempty"`
+	Said    []uint32       `cbor:"9,keyasint,omitempty"`  // words, sorted
+	Call    int64          `cbor:"10,keyasint,omitempty"` // that said them, plus 1
+	Agent   int32          `cbor:"11,keyasint,omitempty"`
+	Kinds   []uint64       `cbor:"12,keyasint,omitempty"` // key, then form
 }
 
 // TouchedState is an identifier that a call named.
@@ -59,6 +64,20 @@ func (v *Provenance) append(w *state.Writer) {
 	w.Bool(5, v.Holes)
 	w.Int(6, int64(v.Longest))
 	w.Bool(7, v.Spelled)
+	w.Bool(8, v.Looked)
+	if v.said.call > 0 {
+		w.Array(9, len(v.said.set))
+		for _, h := range v.said.set {
+			w.PutUint(uint64(h))
+		}
+		w.Int(10, v.said.call)
+		w.Int(11, int64(v.said.agent))
+	}
+	if w.Array(12, len(v.kinds)) {
+		for _, k := range v.kinds {
+			w.PutUint(uint64(k.key)<<32 | uint64(k.form))
+		}
+	}
 	w.Close(m)
 }
 
@@ -81,6 +100,17 @@ func (v *Provenance) restore(s *ProvenanceState) error {
 		}
 		v.touches = append(v.touches, touched{hash: x.Hash, call: x.Call, agent: x.Agent, failed: x.Failed})
 	}
+	if len(s.Said) > maxEchoWords || !slices.IsSorted(s.Said) || s.Call < 0 {
+		return fmt.Errorf("state: %d words of call %d are known; at most %d are, in order", len(s.Said), s.Call, maxEchoWords)
+	}
+	v.said = words{call: s.Call, agent: s.Agent, set: append(v.said.set, s.Said...)}
+	if len(s.Kinds) > maxKinds {
+		return fmt.Errorf("state: %d kinds of identifiers are known; at most %d are", len(s.Kinds), maxKinds)
+	}
+	for _, k := range s.Kinds {
+		v.kinds = append(v.kinds, kind{uint32(k >> 32), uint32(k)})
+	}
+	v.Looked = s.Looked
 	v.heard, v.Holes, v.Longest, v.Spelled = s.Heard, s.Holes, s.Longest, s.Spelled
 	return nil
 }

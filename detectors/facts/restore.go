@@ -52,7 +52,12 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	}
 	if s.Provenance != nil {
 		t.provenance = new(Provenance)
-		return t.provenance.restore(s.Provenance)
+		if err := t.provenance.restore(s.Provenance); err != nil {
+			return err
+		}
+	}
+	if s.Decisions != nil {
+		return t.decide(w).restore(s.Decisions)
 	}
 	return nil
 }
@@ -112,8 +117,8 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 			Index: index, Key: cs.Key, Shape: cs.Shape, Result: cs.Result, Error: cs.Error,
 			PrevKey: before(index, cs.BackKey), PrevError: before(index, cs.BackError),
 			Tool: tool, Status: cs.Status, Done: cs.Flags&doneFlag != 0, Silent: cs.Flags&silentFlag != 0, Misfit: cs.Flags&misfitFlag != 0,
-			FromUser: cs.Flags&userFlag != 0,
-			Class:    cs.Class, Fault: cs.Fault, RetryAfter: cs.RetryAfter,
+			FromUser: cs.Flags&userFlag != 0, Echo: cs.Flags&echoFlag != 0, Unlisted: cs.Flags&unlistedFlag != 0,
+			Class: cs.Class, Fault: cs.Fault, RetryAfter: cs.RetryAfter,
 			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Time: cs.Time, ResultTime: cs.ResultTime,
 			Seq: state.Maybe(cs.Seq), ResultSeq: state.Maybe(cs.ResultSeq), Tokens: cs.Tokens, Cost: cs.Cost,
 			id: a.ids.add(cs.ID), resultID: a.ids.add(cs.ResultID), count: cs.Count,

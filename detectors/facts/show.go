@@ -41,6 +41,7 @@ func (t *Trajectory) show(w *Workspace, s *event.Step) {
 	case event.SystemMessage:
 	case event.ContextAdded:
 		from = FromTool
+		t.known(w).Looked = true
 	case event.AgentMessage:
 		from = FromAgent
 	case event.PlanUpdate:
@@ -111,11 +112,18 @@ func (t *Trajectory) showCall(w *Workspace, a *Agent, c *Call, call *event.Call)
 		if g := &w.Cur.Grounds[i]; g.Shape == Identifier {
 			c.FromUser = c.FromUser || g.From == FromUser
 			identifiers, last = identifiers+1, g.Hash
+			if k := w.kindOf(lastName(g.Path)); k != 0 {
+				g.Foreign = g.From&FromOutside != 0 && v.foreign(k, formOf(g.Value))
+				if !g.Foreign && g.From&FromUser != 0 {
+					v.know(kind{k, formOf(g.Value)}) // what the user calls so
+				}
+			}
 		}
 	}
 	if identifiers == 1 && !c.Tool.Changes { // of several, who knows which one it failed on
 		v.touch(touched{hash: last, agent: place, call: c.Index})
 	}
+	v.say(place, c.Index, call.Arguments)
 	if call.Arguments.Form != event.Absent {
 		v.Show(call.Arguments, FromAgent)
 	}
@@ -125,7 +133,9 @@ func (t *Trajectory) showCall(w *Workspace, a *Agent, c *Call, call *event.Call)
 func (t *Trajectory) showResult(w *Workspace, a *Agent, c *Call, r *event.Result) {
 	v := t.known(w)
 	v.Holes = v.Holes || r.Cut.Truncated
-	v.answer(int32(slices.Index(t.Agents, a)), c)
+	place := int32(slices.Index(t.Agents, a))
+	v.answer(place, c)
+	c.Echo = c.Status != event.StatusError && v.echoes(place, c.Index, r.Content)
 	if r.Content.Form == event.Absent {
 		return
 	}
@@ -133,7 +143,16 @@ func (t *Trajectory) showResult(w *Workspace, a *Agent, c *Call, r *event.Result
 		v.echo(r.Content)
 		return
 	}
+	v.Looked = v.Looked || r.Content.Form > event.Null && !c.Echo && !c.Tool.Inward
 	v.Show(r.Content, FromTool)
+	switch r.Content.Form {
+	case event.Object, event.Array:
+		v.learn(w, r.Content.Raw, true)
+	case event.Escaped:
+		if i := skipTo(r.Content.Raw, 0, ' '); i < len(r.Content.Raw) && (r.Content.Raw[i] == '{' || r.Content.Raw[i] == '[') {
+			v.learn(w, r.Content.Raw, true)
+		}
+	}
 }
 
 // echo takes over what an error says. It often repeats what the agent made up,

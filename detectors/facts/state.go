@@ -30,6 +30,7 @@ type TrajectoryState struct {
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
 	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 }
 
@@ -130,6 +131,8 @@ const (
 	silentFlag
 	misfitFlag
 	userFlag
+	echoFlag
+	unlistedFlag
 )
 
 // Append writes the facts as TrajectoryState reads them.
@@ -166,6 +169,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	if t.Slots != nil {
 		w.Key(17)
 		t.Slots.append(w)
+	}
+	if t.decisions != nil {
+		w.Key(18)
+		t.decisions.append(w)
 	}
 	w.Close(m)
 }
@@ -287,7 +294,7 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 		return c.Index - i
 	}
 	flags := uint64(0)
-	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser} {
+	for i, yes := range [...]bool{c.Done, c.Silent, c.Misfit, c.FromUser, c.Echo, c.Unlisted} {
 		if yes {
 			flags |= 1 << i
 		}

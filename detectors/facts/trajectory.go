@@ -26,6 +26,7 @@ type Trajectory struct {
 	Agents               []*Agent     // in order of appearance
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
+	decisions            *Decisions   // nil until something was said
 	Slots                *Slots       // what users pinned, nil while they pinned nothing
 
 	provenance *Provenance // nil while nothing is known
@@ -76,6 +77,7 @@ func (n *ToolCount) Open() int32 {
 func (t *Trajectory) Reset() {
 	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
 	t.waiting, t.Partial, t.short, t.Labels, t.Slots, t.provenance = 0, false, 0, event.Labels{}, nil, nil
+	t.decisions = nil
 	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
 	if cap(t.Task.Tools) == 0 {
 		t.Task.Tools, t.Task.Counts = t.tools[:0], t.counts[:0]
@@ -84,16 +86,20 @@ func (t *Trajectory) Reset() {
 	t.seen.reset()
 }
 
-// Touch reads what the next Apply will need, so that the waits for memory of
-// several trajectories overlap: nothing that it reads hangs on another read. Its
-// value means nothing.
-func (t *Trajectory) Touch() int64 {
-	return t.Ordinal + t.Task.Steps + t.Task.Limits.MaxSteps + int64(len(t.Labels.TaskID)+len(t.Labels.Agent)+len(t.Agents)) +
-		int64(t.seen.first[0]) + int64(t.main.turn) + int64(t.main.keyTags[0]) + int64(t.counts[0].Calls)
+// Touch reads what the Apply of a step of kind k will need, so that the waits for
+// memory of several trajectories overlap: nothing that it reads hangs on another
+// read. Its value means nothing.
+func (t *Trajectory) Touch(k event.Kind) int64 {
+	n := t.Ordinal + t.Task.Steps + t.Task.Limits.MaxSteps + int64(len(t.Labels.TaskID)+len(t.Labels.Agent)+len(t.Agents)) +
+		int64(t.seen.first[0]) + int64(t.main.turn) + int64(len(t.main.Name))
+	if k == event.ToolCall || k == event.ToolResult {
+		n += int64(t.main.keyTags[0]) + int64(t.counts[0].Calls) + int64(t.counts[fewTools-1].Unknown)
+	}
+	return n
 }
 
 // TouchMore reads what Touch has only led to; see there.
-func (t *Trajectory) TouchMore() int64 {
+func (t *Trajectory) TouchMore(k event.Kind) int64 {
 	n := int64(0)
 	if i := t.seen.n; i < fewIDs {
 		n += int64(t.seen.few[i])
@@ -102,11 +108,16 @@ func (t *Trajectory) TouchMore() int64 {
 		n += int64(f.half[0][0] + f.half[0][8] + f.half[1][0] + f.half[1][8] + f.fading[0] + f.fading[8])
 	}
 	a := t.cur
-	if a == nil || a.calls.Len() == 0 {
+	if a == nil || k != event.ToolCall && k != event.ToolResult {
 		return n
 	}
-	c := a.calls.Last(0)
-	n += c.Index + c.Time + c.Cost
+	c := a.calls.Spare()
+	if k == event.ToolResult && len(a.open) > 0 {
+		c = a.Call(a.open[0].index)
+	}
+	if c != nil {
+		n += c.Index + c.Time + c.Cost
+	}
 	if k := len(a.ids.buf); k > 0 {
 		n += int64(a.ids.buf[k-1])
 	}
@@ -172,6 +183,7 @@ func (t *Trajectory) EndTask(w *Workspace) {
 	if len(t.Agents) > 1 {
 		w.spare = append(w.spare, t.Agents[1:]...)
 	}
+	t.dropDecisions(w)
 	clear(t.Agents)
 	t.Agents, t.cur = t.agents[:0], nil
 }

@@ -2,15 +2,14 @@ package app_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/rs/zerolog"
-	"misstep/internal/app"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -153,8 +152,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// torn cuts off the files that hold the messages of a stream.
-func torn(t *testing.T, data, name string) {
+// torn cuts off the files that hold the messages of a stream, and keeps a part.
+func torn(t *testing.T, data, name string, keep float64) {
 	t.Helper()
 	n := 0
 	err := filepath.WalkDir(data, func(path string, e fs.DirEntry, err error) error {
@@ -166,7 +165,7 @@ func torn(t *testing.T, data, name string) {
 			return err
 		}
 		n++
-		return os.Truncate(path, info.Size()/2)
+		return os.Truncate(path, int64(float64(info.Size())*keep))
 	})
 	if err != nil || n == 0 {
 		t.Fatalf("cut off %d files: %v", n, err)
@@ -183,7 +182,7 @@ func TestTornOnDisk(t *testing.T) {
 	d.post(misstep("run-1"))
 	stored()
 	d.stop()
-	torn(t, c.Data, "AGENT_CHECKPOINTS")
+	torn(t, c.Data, "AGENT_CHECKPOINTS", 0.5)
 	d = start(t, c)
 	stored = d.stored()
 	d.post(teleport)
@@ -203,7 +202,7 @@ func TestTornResults(t *testing.T) {
 	d.post(misstep("run-1"))
 	stored()
 	d.stop()
-	torn(t, c.Data, "AGENT_RESULTS")
+	torn(t, c.Data, "AGENT_RESULTS", 0.5)
 	d = start(t, c)
 	d.until("the failure", func() bool { return d.shows("misstep_outputs_total 1") })
 	stored = d.stored()
@@ -212,20 +211,84 @@ func TestTornResults(t *testing.T) {
 	d.exactly(2)
 }
 
-// TestTornSteps cuts off the log of steps behind what was judged. Steps that
-// come now would pass for those that are lost, so the detector does not start.
+// TestTornSteps cuts off the log of steps behind what was judged, after a stop
+// and as the power does, when the results know more than the newest checkpoint.
+// It goes on behind that: nothing is repeated, nothing that comes is taken for
+// what is lost, and what is left stays.
 func TestTornSteps(t *testing.T) {
-	c := settings(t.TempDir())
-	d := start(t, c)
-	d.post(catalogue)
-	stored := d.stored()
-	d.post(misstep("run-1"))
-	stored()
-	d.stop()
-	torn(t, c.Data, "AGENT_STEPS")
-	err := app.Run(t.Context(), app.Options{Config: c, Out: &buffer{}, Getenv: os.Getenv, Log: zerolog.Nop()})
-	if err == nil || !strings.Contains(err.Error(), "AGENT_STEPS ends at sequence 1; if its end was lost, ") ||
-		!strings.Contains(err.Error(), "with an embedded server name another data folder") {
-		t.Errorf("Run gave %v", err)
+	const before, after = 20, 5
+	for _, stopped := range []bool{true, false} {
+		for _, keep := range []float64{0.999, 0.4} {
+			t.Run(fmt.Sprint("stopped ", stopped, ", kept ", keep), func(t *testing.T) {
+				c := settings(t.TempDir())
+				d := start(t, c)
+				d.post(catalogue)
+				for i := range before {
+					stored := d.stored()
+					d.post(misstep(fmt.Sprint("run-", i)))
+					stored()
+				}
+				if !stopped {
+					dir := t.TempDir()
+					if err := os.CopyFS(dir, os.DirFS(c.Data)); err != nil {
+						t.Fatal(err)
+					}
+					d.stop()
+					c.Data = dir
+				} else {
+					d.stop()
+				}
+				torn(t, c.Data, "AGENT_STEPS", keep)
+				d = start(t, c)
+				last := 0
+				m := regexp.MustCompile(`"last":(\d+),"judged":21,`).FindStringSubmatch(d.log.String())
+				if m != nil {
+					last, _ = strconv.Atoi(m[1])
+				}
+				if last < 1 || last > 20 {
+					t.Fatalf("the log does not name the offsets:\n%s", d.log.String())
+				}
+				if got := d.metric("misstep_gaps_total"); got != 1 {
+					t.Errorf("misstep_gaps_total is %v", got)
+				}
+				gap, err := d.js(t, "AGENT_RESULTS").GetLastMsgForSubject(t.Context(), "agent.gaps")
+				if err != nil || !strings.Contains(string(gap.Data), fmt.Sprintf(`"from":%d,"to":21}`, last+1)) {
+					t.Errorf("the event of the gap is %v, %v", gap, err)
+				}
+				state := d.js(t, "AGENT_STEPS").CachedInfo().State
+				if state.FirstSeq != 1 || state.Msgs != uint64(last) || state.LastSeq != 21 {
+					t.Errorf("the log of steps is from %d to %d and holds %d messages, want the %d that are left", state.FirstSeq, state.LastSeq, state.Msgs, last)
+				}
+				for i := range after {
+					stored := d.stored()
+					d.post(misstep(fmt.Sprint("run-", before+i)))
+					stored()
+				}
+				d.exactly(before + after)
+				if got := d.metric("misstep_gaps_total"); got != 1 {
+					t.Errorf("misstep_gaps_total is %v later", got)
+				}
+				d.stop()
+				d = start(t, c)
+				if strings.Contains(d.log.String(), "lost its end") {
+					t.Error("it is mended again")
+				}
+				d.exactly(before + after)
+			})
+		}
 	}
+}
+
+// js gives a stream of the detector's server.
+func (d *detector) js(t *testing.T, name string) jetstream.Stream {
+	t.Helper()
+	js, err := jetstream.New(d.nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -25,6 +25,7 @@ func openExternal(ctx context.Context, c *config.Config, log zerolog.Logger) (*b
 		})
 		return nc, err
 	}}
+	b.watchGaps()
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -69,10 +70,11 @@ func ConnectOptions(n *config.NATS, name string, log zerolog.Logger) jetstream.C
 	}
 }
 
-// streams sees to it that all streams are there.
+// streams sees to it that all streams are there. Those of the embedded server are
+// since its start.
 func (b *broker) streams(ctx context.Context) error {
 	if b.server != nil {
-		return b.ownStreams(ctx)
+		return nil
 	}
 	var found jetstream.External
 	err := patiently(ctx, b.logger, func() (err error) {

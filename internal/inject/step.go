@@ -232,13 +232,25 @@ func (r *run) number() {
 	}
 }
 
-// clean reports whether a run can be planted in: it ended well, or nobody says
-// how, no call of it failed, and none was made twice.
+// clean reports whether a run can be planted in: it ended in success, no call of
+// it failed, none was made twice, and each is of a tool and of parameters that
+// there are.
 func (r *run) clean() bool {
 	ended := false
 	seen := map[string]bool{}
+	var task struct {
+		Tools []struct {
+			Name       string
+			Parameters *schema
+		}
+	}
+	tools := map[string]*schema{}
 	for _, s := range r.steps {
 		switch {
+		case s.kind == "task_start" && json.Unmarshal(s.rest["task"], &task) == nil:
+			for _, t := range task.Tools {
+				tools[t.Name] = t.Parameters
+			}
 		case s.kind == "task_end" || s.kind == "outcome":
 			var o struct{ Status string }
 			take(map[string]json.RawMessage{"o": s.rest["outcome"]}, "o", &o)
@@ -251,11 +263,41 @@ func (r *run) clean() bool {
 		case s.call != nil:
 			b, _ := json.Marshal(s.call.args) // of maps, which always works
 			key := s.call.tool + string(b)
-			if seen[key] || s.call.args == nil {
+			spec, known := tools[s.call.tool]
+			if seen[key] || s.call.args == nil || len(tools) > 0 && !known || !spec.knows(s.call.args) {
 				return false
 			}
 			seen[key] = true
 		}
 	}
 	return ended && slices.ContainsFunc(r.steps, func(s *step) bool { return s.kind == "user_message" })
+}
+
+// schema is as much of a JSON Schema as tells which members there are.
+type schema struct {
+	Properties map[string]*schema
+	Items      *schema
+}
+
+// knows reports whether a value has no member that the schema does not name.
+func (c *schema) knows(v any) bool {
+	if c == nil {
+		return true
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for k, in := range v {
+			sub, ok := c.Properties[k]
+			if c.Properties != nil && (!ok || !sub.knows(in)) {
+				return false
+			}
+		}
+	case []any:
+		for _, in := range v {
+			if !c.Items.knows(in) {
+				return false
+			}
+		}
+	}
+	return true
 }

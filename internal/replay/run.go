@@ -25,6 +25,11 @@ type Options struct {
 	JUnit    *JUnit    // is told of each trajectory; nil for none
 	FailOn   event.Severity
 	Progress *Progress // nil for none
+	// OnFailure and OnTask are told of every transition and every task record,
+	// by one goroutine at a time, before Run returns; nil for none. What they
+	// get is theirs to keep.
+	OnFailure func(*event.Failure)
+	OnTask    func(*event.TaskRecord)
 }
 
 // LoadConfig reads a configuration file; without one everything is at its
@@ -44,6 +49,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	c.failures, c.tasks = o.Failures, o.Tasks
 	if o.JUnit != nil {
 		c.onTask, c.onFail = o.JUnit.task, o.JUnit.failure
+	}
+	if o.OnFailure != nil {
+		c.onFail = both(c.onFail, o.OnFailure)
+	}
+	if o.OnTask != nil {
+		c.onTask = both(c.onTask, o.OnTask)
 	}
 	program, stats, err := replay(ctx, &o, c)
 	if err != nil {
@@ -68,6 +79,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		r.Gate.Over = c.fold.atOrAbove(o.FailOn)
 	}
 	return r, nil
+}
+
+// both calls one after the other; the first may be nil.
+func both[T any](first, second func(T)) func(T) {
+	if first == nil {
+		return second
+	}
+	return func(v T) {
+		first(v)
+		second(v)
+	}
 }
 
 // ErrNothingRead says that inputs held something, and all of it was refused.

@@ -56,6 +56,9 @@ type EmbeddedOptions struct {
 	// MinFree is how many bytes of the disk are kept free: with less, steps are
 	// refused until there is room again. 0 is DefaultMinFree.
 	MinFree int64
+	// Prepare is called on a connection within the process before the server
+	// takes any from outside; an error ends the start. May be nil.
+	Prepare func(*nats.Conn) error
 	// Logger takes the server's warnings and errors, and its notices as debug.
 	// The zero value is silent.
 	Logger zerolog.Logger
@@ -119,20 +122,60 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if e.server, err = e.start(); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
+	e.guard = newGuard(opts, e)
+	if e.guard.nc, err = e.Connect("misstep disk space"); err == nil {
+		err = e.open()
+	}
+	if err != nil {
+		if e.guard.nc != nil {
+			e.guard.nc.Close()
+		}
+		srv := e.current()
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, errors.Join(err, folder.Close())
+	}
 	e.addr = e.server.Addr().String()
 	if _, text, err := net.SplitHostPort(e.addr); err == nil {
 		e.port, _ = strconv.Atoi(text) // the one that was free, for a restart
-	}
-	e.guard = newGuard(opts, e)
-	if e.guard.nc, err = e.Connect("misstep disk space"); err != nil {
-		e.server.Shutdown()
-		e.server.WaitForShutdown()
-		return nil, errors.Join(err, folder.Close())
 	}
 	go e.guard.run()
 	return e, nil
 }
 
+// open prepares what is to be, and has the server take connections from outside.
+func (e *Embedded) open() error {
+	if e.opts.Prepare != nil {
+		e.guard.look(time.Now()) // it may have the stream for steps take them again
+		nc, err := e.Connect("misstep")
+		if err != nil {
+			return err
+		}
+		err = e.opts.Prepare(nc)
+		nc.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return e.listen(e.server)
+}
+
+// listen has a server take connections from outside.
+func (e *Embedded) listen(srv *server.Server) error {
+	ready := make(chan struct{})
+	srv.AcceptLoop(ready)
+	<-ready
+	err := e.log.fatal()
+	if err == nil {
+		return nil
+	}
+	if in := free(e.host, max(e.port, 0)); in != nil {
+		return in // taken since we looked
+	}
+	return fmt.Errorf("embedded NATS server: %w", err)
+}
+
+// start starts a server that takes connections within the process alone.
 func (e *Embedded) start() (*server.Server, error) {
 	opts, host, port, log := e.opts, e.host, e.port, e.log
 	if opts.MaxStore == 0 {
@@ -149,6 +192,7 @@ func (e *Embedded) start() (*server.Server, error) {
 		ServerName:             "misstep",
 		Host:                   host,
 		Port:                   port,
+		DontListen:             true, // see listen
 		NoSigs:                 true, // signals are the program's
 		JetStream:              true,
 		StoreDir:               opts.Dir,
@@ -182,9 +226,6 @@ func (e *Embedded) start() (*server.Server, error) {
 	if err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		if in := free(host, max(port, 0)); in != nil {
-			return nil, in // taken since we looked
-		}
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
 	return srv, nil
@@ -254,6 +295,11 @@ func (e *Embedded) restart() error {
 	old.WaitForShutdown()
 	srv, err := e.start()
 	if err != nil {
+		return err
+	}
+	if err := e.listen(srv); err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
 		return err
 	}
 	e.mu.Lock()

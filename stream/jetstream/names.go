@@ -1,6 +1,6 @@
 // Package jetstream has the engine's logs on NATS JetStream, and an embedded
 // server for when there is none. Steps come from one stream, all results go to
-// another, each flush as one atomic batch with a fence.
+// another, each of them only under the fence of its owner.
 package jetstream
 
 import (

@@ -130,38 +130,6 @@ func TestAClosedConnectionEndsTheLog(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatDidNotComeIsNoReasonToWriteTwice(t *testing.T) {
-	nc := connect(t, embedded(t, t.TempDir()))
-	r := results(nc)
-	out := func(i int) stream.Output {
-		return stream.Output{Topic: stream.Tasks, Origin: stream.Origin{Source: "s", Offset: int64(i)}, Value: fmt.Append(nil, i)}
-	}
-	if err := r.Append(t.Context(), []stream.Output{out(1)}); err != nil {
-		t.Fatal(err)
-	}
-	p := place{"s", 0}
-	before := *r.fences[p]
-	if err := r.Append(t.Context(), []stream.Output{out(2)}); err != nil {
-		t.Fatal(err)
-	}
-	// As if the answer to the second append had been lost.
-	r.fences[p] = &before
-	err := r.Append(t.Context(), []stream.Output{out(2), out(3)})
-	if err == nil || errors.Is(err, stream.ErrFenced) {
-		t.Fatalf("Append gave %v", err)
-	}
-	last, ok, err := r.Last(t.Context(), "s", 0)
-	if err != nil || !ok || last.Offset != 2 {
-		t.Fatalf("Last gave %v, %v, %v", last, ok, err)
-	}
-	if err := r.Append(t.Context(), []stream.Output{out(3)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := readResults(t, nc); len(got) != 3 {
-		t.Errorf("%d results are stored, want 3", len(got))
-	}
-}
-
 // TestAnAnswerThatIsCutOff: a request whose answer was on its way when the
 // connection broke fails at once.
 func TestAnAnswerThatIsCutOff(t *testing.T) {

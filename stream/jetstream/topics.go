@@ -97,7 +97,7 @@ func WriteTopics(w io.Writer, o TopicsOptions) error {
 	} else {
 		p("\n# The steps are in the stream %s, which is yours: it must exist, with limits retention.", o.Stream)
 	}
-	p("\n# The results: each flush is one atomic batch, which ends with a fence that rolls up and never expires.")
+	p("\n# The results: atomic batches that end with a fence, which rolls up and never expires, and single ones that expect it.")
 	p("%s", streamCommand(resultsConfig(Limits{}), o.Replicas))
 	p("\n# The state, for restarts: checkpoints, of which two are kept. Without a limit of age.")
 	p("%s", streamCommand(checkpointsConfig(Limits{}), o.Replicas))

@@ -39,6 +39,7 @@ func TestResults(t *testing.T, newResults func(t *testing.T) Results) {
 		{"a context that ended", resultsContext},
 		{"nothing to append", resultsNothing},
 		{"an earlier owner", resultsFence},
+		{"few at a time", resultsFew},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newResults(t)) })
 	}
@@ -250,4 +251,35 @@ func resultsFence(t *testing.T, r Results) {
 	}
 	r.want(t, outs)
 	wantLast(t, fresh, "log", 0, &outs[19].Origin)
+}
+
+// resultsFew opens the store anew after appends of one to three outputs, and the
+// earlier owner tries to go on.
+func resultsFew(t *testing.T, r Results) {
+	if r.Once {
+		t.Skip("can be opened only once")
+	}
+	outs := outputs("log", 0, 0, 60)
+	var old stream.Results
+	for from, n := 0, 1; from < len(outs); n = n%3 + 1 {
+		store := r.Open(t)
+		take(t, store, "log", 0)
+		if from > 0 {
+			wantLast(t, store, "log", 0, &outs[from-1].Origin)
+		} else {
+			wantLast(t, store, "log", 0, nil)
+		}
+		for range 2 {
+			to := min(from+n, len(outs))
+			appendAll(t, store, outs[from:to])
+			from = to
+		}
+		if _, ok := old.(stream.Fencer); ok {
+			if err := old.Append(t.Context(), outs[from-1:from]); !errors.Is(err, stream.ErrFenced) {
+				t.Fatalf("the earlier owner's Append gave %v", err)
+			}
+		}
+		old = store
+	}
+	r.want(t, outs)
 }
