@@ -128,7 +128,7 @@ func TestPublishFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := publish(ctx, &PublishOptions{Inputs: find()}, to, 1<<20); err == nil || !strings.HasPrefix(err.Error(), "interrupted; 0 steps were acknowledged") {
+	if _, err := publish(ctx, &PublishOptions{Inputs: find()}, to, 1<<20, false); err == nil || !strings.HasPrefix(err.Error(), "interrupted; 0 steps were acknowledged") {
 		t.Errorf("got %v", err)
 	}
 }
