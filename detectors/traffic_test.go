@@ -67,9 +67,13 @@ var (
 		`"status":"error","error_type":"rate_limited","content":"retry after 2 seconds"`, `"status":"timeout"`, `"status":"denied","content":"not yours"`,
 		`"status":"ok","content":{"error":"away"}`, `"status":"error","content":"Unknown tool"`, `"content":"Error: away"`, `"status":"ok"`,
 	}
-	wireItems  = []string{"Look up order 1", "Refund order 1", "Refund order 2 after step 1", "Note what was done", "Check the job"}
-	wireWishes = []string{"Go on.", "Go on.", "Actually, I changed my mind, do not refund it.", "Forget it, refund order 2 instead of 1.", "Yes, as planned."}
-	wireTexts  = []string{"I will now call get_order.", "Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it."}
+	wireItems = []string{"Look up order 1", "Refund order 1", "Refund order 2 after step 1", "Note what was done", "Check the job"}
+	wireTexts = []string{
+		"I will now call get_order.",
+		"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
+		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
+	}
+	wireAsks = []string{"Go on.", "Actually, I changed my mind, do not refund it.", "Forget it, refund order 2 instead of 1.", "Yes, as planned.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado."}
 )
 
 func (g *traffic) int(low, high int) int { return rapid.IntRange(low, high).Draw(g.t, "n") }
@@ -137,7 +141,7 @@ func (g *traffic) move() {
 	case "answer":
 		g.answer()
 	case "user":
-		g.emit("user_message", "", fmt.Sprintf(`"text":%q`, g.text(wireWishes)))
+		g.emit("user_message", "", fmt.Sprintf(`"text":%q`, g.text(wireAsks)))
 	case "plan":
 		g.plan()
 	case "compact":

@@ -19,6 +19,7 @@ const (
 	ReasonMissing        // a required field is not there
 	ReasonType           // a field holds another type of JSON
 	ReasonValue          // a field holds the right type, but nothing that it can hold
+	ReasonKey            // not of its record's key, or in a partition that is not the key's
 	numReasons
 )
 
@@ -26,7 +27,7 @@ const (
 const NumReasons = int(numReasons)
 
 var reasonNames = [numReasons]string{
-	"none", "syntax", "utf8", "depth", "size", "version", "missing", "type", "value",
+	"none", "syntax", "utf8", "depth", "size", "version", "missing", "type", "value", "key",
 }
 
 // String gives the name as it stands in metrics and dead letters.
@@ -65,6 +66,12 @@ func (e *DecodeError) Error() string {
 func (d *Decoder) fail(r Reason, field string, at int, msg, mend string) int {
 	d.err = &DecodeError{Reason: r, Field: field, Offset: at, Index: d.index, Msg: msg, Mend: mend}
 	return -1
+}
+
+// Refused is the error of the event that Next gave last, which is refused for
+// something outside it.
+func (d *Decoder) Refused(r Reason, field, msg, mend string) error {
+	return &DecodeError{Reason: r, Field: field, Offset: d.start, Index: d.index - 1, Msg: msg, Mend: mend}
 }
 
 // failSyntax is fail for JSON that is none: want was expected at i.

@@ -64,9 +64,9 @@ type Engine[E any] struct {
 	skipped int64 // offset of the last record that a restored state had applied already
 	next    int32 // index of the next output of the last record
 
-	published Origin // the last one that the primary held when Run began
-	quiet     int64  // outputs of records up to this offset belong to another ruleset and are not wanted; -1 for none
-	suppress  bool   // published or quiet counts
+	published published // what the primary held when Run began
+	quiet     int64     // outputs of records up to this offset belong to another ruleset and are not wanted; -1 for none
+	suppress  bool      // published or quiet counts
 
 	workers []*worker[E]
 	shards  []Shard[E]
@@ -83,6 +83,7 @@ type Engine[E any] struct {
 	ck       checkpointer
 	again    []advance // advances of an earlier run that are not applied again yet
 	switches chan change[E]
+	demands  chan chan error // checkpoints that are asked for
 	ctx      context.Context // of Run
 	cancel   context.CancelCauseFunc
 	writers  sync.WaitGroup
@@ -128,6 +129,7 @@ func New[E any](opts Options[E]) (*Engine[E], error) {
 		inlineBytes: defaultInlineBytes,
 
 		switches: make(chan change[E]),
+		demands:  make(chan chan error),
 		ended:    make(chan struct{}),
 	}
 	e.opts.Checkpoint = opts.Checkpoint.withDefaults()
@@ -258,6 +260,16 @@ func (e *Engine[E]) loop(ctx context.Context, fresh bool) error {
 			c.done <- e.change(ctx, c)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
+			}
+			continue
+		case done := <-e.demands:
+			err := e.lastCheckpoint(ctx)
+			done <- err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				return err
 			}
 			continue
 		case <-ctx.Done():

@@ -35,8 +35,7 @@ type flusher struct {
 	head  head        // what store holds; the flusher's own after open
 	step  func(Step) error
 
-	last    Origin // highest origin the primary holds; the flusher's own after open
-	hasLast bool
+	last published // what the primary holds; the flusher's own after open
 
 	mu       sync.Mutex
 	pending  []Output
@@ -105,11 +104,23 @@ func (f *flusher) tryOpen(ctx context.Context) error {
 }
 
 func (f *flusher) readLast(ctx context.Context) error {
-	last, ok, err := f.results.Last(ctx, f.source, f.part)
+	var now published
+	var err error
+	if p, is := f.results.(Parallel); is {
+		now.parallel = true
+		now.by, err = p.LastOf(ctx, f.source, f.part)
+		for _, o := range now.by {
+			if !now.any || o.Compare(now.Origin) > 0 {
+				now.Origin, now.any = o, true
+			}
+		}
+	} else {
+		now.Origin, now.any, err = f.results.Last(ctx, f.source, f.part)
+	}
 	if err != nil {
 		return fmt.Errorf("last published origin of %s/%d: %w", f.source, f.part, err)
 	}
-	f.last, f.hasLast = last, ok
+	f.last = now
 	return nil
 }
 
@@ -312,12 +323,10 @@ func (f *flusher) publish(ctx context.Context, outs []Output) error {
 				return err
 			}
 		}
-		n := 0
-		for f.hasLast && n < len(outs) && outs[n].Origin.Compare(f.last) <= 0 {
-			n++
-		}
-		f.took(outs[:n])
-		if outs = outs[n:]; len(outs) == 0 {
+		var there []Output
+		there, outs = f.last.split(outs)
+		f.took(there)
+		if len(outs) == 0 {
 			f.setErr(nil)
 			return nil
 		}

@@ -52,6 +52,25 @@ type head struct {
 	At   advance `cbor:"6,keyasint"` // where Current stands
 }
 
+// HeadInfo is what a Checkpoints may want to know of a head.
+type HeadInfo struct {
+	Current, Previous string // ids of checkpoints, empty for none
+	Offset            int64  // of the last record that Current holds, -1 for none
+}
+
+// ReadHead reads a head. Its errors are ErrDamaged.
+func ReadHead(b []byte) (HeadInfo, error) {
+	var h head
+	if err := unseal(b, &h); err != nil {
+		return HeadInfo{}, err
+	}
+	info := HeadInfo{Current: h.Current, Previous: h.Previous, Offset: -1}
+	if h.Current != "" {
+		info.Offset = h.At.Offset
+	}
+	return info, nil
+}
+
 // advance says that, after the record at Offset, the log clock went to Clock.
 type advance struct {
 	_      struct{} `cbor:",toarray"`

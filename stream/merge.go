@@ -52,11 +52,11 @@ func (e *Engine[E]) emit(recs []Record, goesOn bool) {
 			o.Origin = Origin{Source: e.source, Partition: e.part, Offset: recs[record].Offset, Index: index}
 			index++
 			if e.suppress {
-				if o.Origin.Compare(e.published) <= 0 || o.Origin.Offset <= e.quiet {
+				if e.published.holds(&o) || e.published.settles(&o, e.quiet) {
 					e.counters.suppressed.Add(1)
 					continue
 				}
-				e.suppress = false
+				e.suppress = !e.published.passed(&o, e.quiet)
 			}
 			e.outs = append(e.outs, o)
 		}

@@ -28,7 +28,7 @@ func keepOf(i, n int) func(hash uint64) bool {
 // intact, the current one if it is, and has the log begin after it. fresh says
 // that the state under the present ruleset has no checkpoint yet.
 func (e *Engine[E]) restore(ctx context.Context) (fresh bool, err error) {
-	e.published, e.suppress = e.flush.last, e.flush.hasLast
+	e.published, e.suppress = e.flush.last, e.flush.last.any
 	if !e.suppress {
 		e.published.Offset = -1
 	}
@@ -41,7 +41,7 @@ func (e *Engine[E]) restore(ctx context.Context) (fresh bool, err error) {
 	if e.hasLast {
 		after, known = e.last, e.last
 	}
-	if e.flush.hasLast {
+	if e.flush.last.any {
 		known = max(known, e.published.Offset)
 	}
 	if s, ok := e.opts.Log.(Seeker); ok && known >= 0 {
@@ -58,7 +58,7 @@ func (e *Engine[E]) retry(ctx context.Context, do func() error) error {
 	wait := firstBackoff
 	for {
 		err := do()
-		if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrAhead) || errors.Is(err, ErrFenced) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrAhead) || errors.Is(err, ErrOtherLog) || errors.Is(err, ErrFenced) || ctx.Err() != nil {
 			return err
 		}
 		e.flush.setErr(err)
@@ -114,12 +114,12 @@ func (e *Engine[E]) identity() []byte {
 // adopt takes over the position of a checkpoint whose state is loaded.
 func (e *Engine[E]) adopt(m *manifest) {
 	e.hasLast, e.last, e.next, e.clock, e.quiet = m.Applied, m.Offset, m.Next, m.Clock, m.Quiet
-	if e.ck.ruleset != string(m.Ruleset) && e.flush.hasLast {
+	if e.ck.ruleset != string(m.Ruleset) && e.flush.last.any {
 		// What is published stands. Of the record that was published last this
 		// ruleset might put out something else.
 		e.quiet = max(e.quiet, e.published.Offset)
 	}
-	e.suppress = e.flush.hasLast || e.quiet >= 0
+	e.suppress = e.flush.last.any || e.quiet >= 0
 	if e.hasLast {
 		e.counters.offset.Store(e.last)
 		e.counters.clock.Store(e.clock)
@@ -196,7 +196,7 @@ func (e *Engine[E]) choose(ctx context.Context, h head, hasHead bool) (*manifest
 	slices.SortFunc(all, func(a, b *manifest) int {
 		return cmp.Or(cmp.Compare(b.at().Offset, a.at().Offset), cmp.Compare(b.at().Clock, a.at().Clock), cmp.Compare(b.ID, a.ID))
 	})
-	if !hasHead && len(all) > 0 && (all[0].Applied || e.flush.hasLast) { // else the first start was cut off
+	if !hasHead && len(all) > 0 && (all[0].Applied || e.flush.last.any) { // else the first start was cut off
 		e.fellBack(errors.New("nothing says which checkpoint is current; the newest that is intact is taken"))
 	}
 	for _, m := range all {
@@ -209,7 +209,7 @@ func (e *Engine[E]) choose(ctx context.Context, h head, hasHead bool) (*manifest
 		}
 		e.fellBack(fmt.Errorf("checkpoint %s: %w", m.ID, err))
 	}
-	if e.flush.hasLast || h.Current != "" {
+	if e.flush.last.any || h.Current != "" {
 		e.fellBack(errors.New("no checkpoint is intact; the log is applied from its beginning"))
 	}
 	return nil, 0, nil

@@ -34,6 +34,11 @@ type Record struct {
 	// holds in memory, else 0. Such a record has no Value; the decoder refuses
 	// it with the reason size.
 	Oversize int64
+	// Keyed says that the log keeps each key in one partition, and Key, valid as
+	// Value is, is the record's; the events in it must be of that key. Misplaced
+	// says that the key belongs to another partition.
+	Keyed, Misplaced bool
+	Key              []byte
 }
 
 // Log is one input partition, read by one goroutine from a position on.
@@ -60,6 +65,14 @@ type Results interface {
 	// Last gives the highest origin that was ever appended for a partition;
 	// false when there is none. ErrFenced is final here as well.
 	Last(ctx context.Context, source string, partition int32) (Origin, bool, error)
+}
+
+// Parallel is a Results whose topics are written beside each other: after an
+// error of Append, or a crash, each topic holds a prefix of its own outputs, and
+// Last gives the highest origin of all.
+type Parallel interface {
+	// LastOf is Last for each topic of its own; a topic without is absent.
+	LastOf(ctx context.Context, source string, partition int32) (map[Topic]Origin, error)
 }
 
 // Fencer is a Results that refuses the writes of earlier owners.

@@ -343,6 +343,30 @@ func (e *Engine[E]) lastCheckpoint(ctx context.Context) error {
 	return err
 }
 
+// Checkpoint takes a checkpoint now, if anything was applied since the last one,
+// and returns when it is current or has failed, which whoever OnTaken tells
+// knows. It may be called by any goroutine while Run runs; it waits until Run
+// has restored the state.
+func (e *Engine[E]) Checkpoint(ctx context.Context) error {
+	if e.opts.Checkpoint.Store == nil {
+		return errors.New("checkpoint: Options.Checkpoint.Store is missing")
+	}
+	done := make(chan error, 1)
+	select {
+	case e.demands <- done:
+	case <-e.ended:
+		return errors.New("checkpoint: engine has ended")
+	case <-ctx.Done():
+		return fmt.Errorf("checkpoint: %w", context.Cause(ctx))
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("checkpoint: %w", context.Cause(ctx))
+	}
+}
+
 func isDone(s *snapshot) bool {
 	select {
 	case <-s.done:

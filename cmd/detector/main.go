@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit codes that users script against. There is no command with a gate
-// yet, which would give 1.
+// The exit codes that users script against.
 const (
 	exitDone   = 0
+	exitGate   = 1 // done, and what was asked for does not hold
 	exitFailed = 2 // bad usage, configuration, input or connection
 )
 
@@ -30,7 +31,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, errFindings) {
+		return exitGate // what was found is told already
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "detector: %s\n", strings.TrimRight(err.Error(), "\n"))
 		return exitFailed
 	}
@@ -45,7 +50,7 @@ func newRoot() *cobra.Command {
 in which they fail: on the terminal, on NATS and as Prometheus metrics. Without
 a command it does what "detector run" does.
 
-Exit codes: 0 done, 2 could not do it.`
+Exit codes: 0 done, 1 done and something is wrong, 2 could not do it.`
 	root.Example = `  detector
   detector -c misstep.yaml
   detector check -c misstep.yaml
@@ -71,7 +76,7 @@ Exit codes: 0 done, 2 could not do it.`
 		}
 		return fmt.Errorf("no such command: %q; %s", args[0], hint)
 	}
-	root.AddCommand(newRun(), newCheck(), newRules(), newTopics(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newDoctor(), newRules(), newTopics(), newVersion())
 	return root
 }
 

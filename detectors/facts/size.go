@@ -26,12 +26,16 @@ func (t *Trajectory) Extra() int64 {
 		}
 	}
 	n += t.plans.size() + t.progress.size() + int64(cap(t.resources.list))*int64(unsafe.Sizeof(resource{}))
+	if t.Slots != nil {
+		n += t.Slots.size()
+	}
 	if v := t.provenance; v != nil {
-		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4
+		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4 + int64(cap(v.kinds))*8
 	}
 	if t.seen.many != nil {
 		n += manySize
 	}
+	n += t.decisions.size()
 	if k := cap(t.Task.Tools); k > fewTools {
 		n += int64(k) * toolSize
 	}

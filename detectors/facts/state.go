@@ -34,6 +34,8 @@ type TrajectoryState struct {
 	Progress   *ProgressState   `cbor:"21,keyasint,omitempty"`
 	Compacted  uint32           `cbor:"22,keyasint,omitempty"`
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
+	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -89,6 +91,7 @@ type AgentState struct {
 	Turn     uint32          `cbor:"5,keyasint,omitempty"`
 	TurnKey  uint64          `cbor:"6,keyasint,omitempty"`
 	TurnOpen bool            `cbor:"7,keyasint,omitempty"`
+	Context  ContextState    `cbor:"8,keyasint,omitempty"`
 }
 
 // OpenCallState is one call without a result.
@@ -167,6 +170,14 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	if t.provenance != nil {
 		w.Key(16)
 		t.provenance.append(w)
+	}
+	if t.Slots != nil {
+		w.Key(17)
+		t.Slots.append(w)
+	}
+	if t.decisions != nil {
+		w.Key(18)
+		t.decisions.append(w)
 	}
 	t.resources.append(w)
 	t.plans.append(w)
@@ -273,6 +284,14 @@ func (a *Agent) append(w *state.Writer, table *Table) {
 	w.Uint(5, uint64(a.turn))
 	w.Uint(6, a.turnKey)
 	w.Bool(7, a.turnOpen)
+	if a.Context != (Context{}) {
+		w.Key(8)
+		c := w.Open()
+		w.Int(1, a.Context.Last)
+		w.Int(2, a.Context.High)
+		w.Int(3, a.Context.Fell)
+		w.Close(c)
+	}
 	w.Close(m)
 }
 

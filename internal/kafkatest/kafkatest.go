@@ -140,6 +140,30 @@ func (b *Broker) Tool(ctx context.Context, class string, args ...string) (string
 	return string(out), err
 }
 
+// scripts are those of Kafka's own programs that Scripts makes, with the class
+// of each.
+var scripts = map[string]string{
+	"kafka-topics.sh":           "org.apache.kafka.tools.TopicCommand",
+	"kafka-acls.sh":             "org.apache.kafka.tools.AclCommand",
+	"kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
+	"kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+}
+
+// Scripts makes Kafka's own programs, by the names that they have in its bin
+// folder, in a folder to put before others in PATH.
+func (b *Broker) Scripts(dir string) error {
+	for name, class := range scripts {
+		text := "#!/bin/sh\nexec"
+		for _, a := range b.java(context.Background(), class).Args {
+			text += " '" + a + "'"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+" \"$@\"\n"), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Restart starts a broker that was stopped or killed on the same folder and
 // ports, and returns when it answers.
 func (b *Broker) Restart(ctx context.Context) error {

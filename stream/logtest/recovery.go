@@ -305,7 +305,7 @@ func ckptZombie(t *testing.T, c Checkpoints) {
 	for _, pause := range []stream.Step{
 		stream.StepChunk, stream.StepOutputs, stream.StepManifest, stream.StepSwing, stream.StepDelete,
 	} {
-		h := &history{store: c, source: fmt.Sprint("log ", pause)}
+		h := &history{store: c, source: fmt.Sprintf("log-%d", pause)}
 		for range 3 { // so that there is something to delete
 			h.goesOn(t, 20)
 		}
