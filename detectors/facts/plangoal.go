@@ -30,15 +30,15 @@ var (
 		"on reflection", "call off", "new plan", "correction:", "abort", "as it is", "new goal", "different goal", "scratch that", "not anymore", "not any more",
 		"stattdessen", "vergiss", "doch nicht", "nicht mehr", "anders überlegt",
 	}
-	softCues  = []string{"actually", "wait", "i'd rather", "i would rather", "eigentlich", "lieber", "please don't", "please do not", "don't", "do not", "stop"}
-	wantCues  = []string{"want", "need", "make it", "change", "let's", "prefer", "rather", "don't", "do not", "switch", "keep", "only", "stop", "möchte", "will ich"}
-	moreCues  = []string{"also", "as well", "in addition", "additionally", "too.", "one more thing", "auch", "don't worry", "do not worry", "don't forget", "never forget", "do not forget", "can't wait", "cannot wait", "wait for", "waiting", "don't mind", "do not mind", "don't know", "do not know", "don't have", "do not have", "don't see", "don't understand", "don't think", "no need to worry", "no need to apologi", "no need to rush", "no need to hurry"}
-	againCues = []string{
+	goalWeakCues = []string{"actually", "wait", "i'd rather", "i would rather", "eigentlich", "lieber", "please don't", "please do not", "don't", "do not", "stop"}
+	wantCues     = []string{"want", "need", "make it", "change", "let's", "prefer", "rather", "don't", "do not", "switch", "keep", "only", "stop", "möchte", "will ich"}
+	moreCues     = []string{"also", "as well", "in addition", "additionally", "too.", "one more thing", "auch", "don't worry", "do not worry", "don't forget", "never forget", "do not forget", "can't wait", "cannot wait", "wait for", "waiting", "don't mind", "do not mind", "don't know", "do not know", "don't have", "do not have", "don't see", "don't understand", "don't think", "no need to worry", "no need to apologi", "no need to rush", "no need to hurry"}
+	againCues    = []string{
 		"go ahead", "as planned", "as before", "stick with", "stick to", "original plan", "the plan", "back to the original", "go back to", "continue",
 		"keep going", "proceed", "after all", "that's fine", "that is fine", "do it", "wie geplant", "weitermachen", "trotzdem",
 	}
 	wholeCues   = []string{"never mind", "nevermind", "forget it", "forget that", "forget about it", "forget all", "forget everything", "scrap that", "cancel that", "scratch that", "call it off", "changed my mind", "change of plan", "stop everything", "new goal", "different goal", "anders überlegt"}
-	refusalCues = []string{"no need to", "don't bother", "do not bother", "let's not", "disregard", "call off", "forget", "don't", "not", "instead of", "rather than", "no longer", "without", "skip", "drop", "scrap", "stop", "leave out", "vergiss", "nicht", "kein", "keine"}
+	goalNotCues = []string{"no need to", "don't bother", "do not bother", "let's not", "disregard", "call off", "forget", "don't", "not", "instead of", "rather than", "no longer", "without", "skip", "drop", "scrap", "stop", "leave out", "vergiss", "nicht", "kein", "keine"}
 )
 
 // mindCues are words of a change of mind that tell nothing of what is wanted;
@@ -70,7 +70,7 @@ func (ps *Plans) heard(w *Workspace, t *Trajectory, s *event.Step) {
 		low = bytes.ReplaceAll(low, []byte("’"), []byte("'"))
 	}
 	strong := hasCue(low, changeCues)
-	weak := !strong && hasCue(low, softCues) && hasCue(low, wantCues)
+	weak := !strong && hasCue(low, goalWeakCues) && hasCue(low, wantCues)
 	if strong && hasCue(low, []string{"don't forget", "do not forget", "never forget", "don't want to wait"}) {
 		strong = false
 	}
@@ -193,7 +193,7 @@ func (ch *change) read(low []byte) {
 			continue
 		}
 		no := 0
-		for _, cue := range refusalCues {
+		for _, cue := range goalNotCues {
 			if n := len(cue); n > no && bytes.HasPrefix(low[i:], []byte(cue)) && (i+n == len(low) || !isLetterByte(low[i+n]) && !isDigit(low[i+n])) {
 				no = n
 			}

@@ -158,8 +158,8 @@ func (ps *Plans) append(w *state.Writer) {
 		w.Int(1, ch.at)
 		w.Int(2, int64(ch.seen))
 		w.Bool(3, ch.whole)
-		appendWordHashes(w, 4, ch.wanted)
-		appendWordHashes(w, 5, ch.not)
+		appendPlanHashes(w, 4, ch.wanted)
+		appendPlanHashes(w, 5, ch.not)
 		w.Close(c)
 	}
 	if w.Array(6, len(ps.pending)) {
@@ -191,7 +191,7 @@ func (ps *Plans) append(w *state.Writer) {
 	w.Close(m)
 }
 
-func appendWordHashes(w *state.Writer, key uint8, list []uint32) {
+func appendPlanHashes(w *state.Writer, key uint8, list []uint32) {
 	if w.Array(key, len(list)) {
 		for _, h := range list {
 			w.PutUint(uint64(h))

@@ -147,8 +147,8 @@ func (t *Trajectory) asked(w *Workspace, p *agentProgress, s *event.Step, c *Cal
 	pr := t.progress
 	pr.own, pr.ownCall, pr.ownBy = [ownWords]uint64{}, c.Index+1, t.place(w.Cur.Agent)
 	if v := s.Call.Arguments; v.Form == event.Object {
-		pr.tokens.novelty(v.Raw, &w.fresh) // what a call says itself is no news in its result
-		for i, b := range w.fresh {
+		pr.tokens.novelty(v.Raw, &w.tokenSet) // what a call says itself is no news in its result
+		for i, b := range w.tokenSet {
 			pr.own[i%ownWords] |= b
 		}
 	}
@@ -167,9 +167,9 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	case prev != nil && prev.Result == c.Result && c.Result != 0:
 		r.novelty = 0
 	case v.Present():
-		r.novelty = t.progress.tokens.novelty(v.Raw, &w.fresh)
+		r.novelty = t.progress.tokens.novelty(v.Raw, &w.tokenSet)
 		if pr := t.progress; r.exact && pr.ownCall == c.Index+1 && pr.ownBy == t.place(w.Cur.Agent) {
-			r.echo = pr.echoes(&w.fresh)
+			r.echo = pr.echoes(&w.tokenSet)
 		}
 		if !c.Failed() && prev != nil && t.moved(w.Cur.Agent, c) {
 			r.novelty = 1000

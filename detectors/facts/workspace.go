@@ -41,7 +41,7 @@ type Workspace struct {
 	plan     []byte   // a plan or a result that stood in a string
 	said     callText // by the call at hand
 	words    []word
-	fresh    [setWords]uint64 // tokens of the text at hand
+	tokenSet [setWords]uint64 // tokens of the text at hand
 
 	scanner        lexicon.Scanner
 	toolNames      lexicon.Scanner
