@@ -100,9 +100,12 @@ func stalled(p *Pass, c *facts.Call) {
 		p.Recount(semanticStall, subject, n, message)
 		return
 	}
-	first := p.Agent.Call(c.Index - int64(n) + 1)
-	if first == nil {
-		first = c
+	first := c
+	for i := max(0, c.Index-int64(n)+1); i < c.Index; i++ {
+		if q := p.Agent.Call(i); q != nil && q.Done { // a parallel one may still be open
+			first = q
+			break
+		}
 	}
 	p.Report(Finding{
 		Rule: semanticStall, Subject: subject, Severity: s, Confidence: conf, Count: n, Message: message,
