@@ -73,16 +73,24 @@ func rewording(p *Pass, c *facts.Call) {
 	}
 	message := fmt.Sprintf("%s was asked the same %d times in other words, and the answers brought nothing new.", c.Tool.Name, f.Alike)
 	if !p.Sees(rewordedRepeat, c.Tool.Name, s) {
-		p.Recount(rewordedRepeat, c.Tool.Name, f.Alike, message)
+		if s > event.Info { // a second question of another kind does not retell the first
+			p.Recount(rewordedRepeat, c.Tool.Name, f.Alike, message)
+		}
 		return
 	}
-	first := p.Agent.Call(f.AlikeFirst)
-	if first == nil {
-		first = c
+	first, evidence := c, []event.Evidence(nil)
+	for i := f.Alike - 2; i >= 0; i-- {
+		if q := p.Agent.Call(f.AlikeCalls[i]); q != nil {
+			if first == c {
+				first = q
+			}
+			evidence = append(evidence, p.Agent.ResultStep(q, "asked"))
+		}
 	}
+	evidence = append(evidence, p.Agent.ResultStep(c, "nothing new"))
 	p.Report(Finding{
 		Rule: rewordedRepeat, Subject: c.Tool.Name, Severity: s, Confidence: conf, Count: f.Alike, Message: message,
-		Evidence: []event.Evidence{p.Agent.ResultStep(first, "first"), p.Agent.ResultStep(c, "nothing new")},
+		Evidence: evidence,
 		Tokens:   first.Tokens, CostMicroUSD: first.Cost,
 	})
 }

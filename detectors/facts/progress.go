@@ -68,9 +68,10 @@ type Fresh struct {
 	// Alike is how many calls before were asked in nearly the same words, by the
 	// same agent, of the same tool, with nothing new from the user or from a
 	// write in between, and told nothing new, this one included; 0 when this one
-	// did tell something new. AlikeFirst is the number of the first of them.
+	// did tell something new. AlikeCalls are the numbers of the others,
+	// the latest first.
 	Alike      int
-	AlikeFirst int64
+	AlikeCalls [recentCalls]int64
 	Reworded   bool // not all of them were the same call
 	Still      int  // calls on end that brought next to nothing
 	Same       int  // messages on end that say the same
@@ -251,7 +252,6 @@ func (t *Trajectory) lastAnswer(a *Agent, c *Call) *Call {
 func (p *agentProgress) alike(a *Agent, c *Call, f *Fresh) bool {
 	r := &p.calls[c.Index%recentCalls]
 	n, any, turn := 1, false, c.Turn
-	first := c.Index
 	for i := c.Index - 1; i >= 0 && i > c.Index-recentCalls; i-- {
 		q, o := a.Call(i), &p.calls[i%recentCalls]
 		if q == nil || o.index != i+1 || q.Users != c.Users || q.Writes != c.Writes {
@@ -268,12 +268,12 @@ func (p *agentProgress) alike(a *Agent, c *Call, f *Fresh) bool {
 			continue
 		}
 		turn = q.Turn
+		f.AlikeCalls[n-1] = i
 		n++
-		first = i
 		f.Reworded = f.Reworded || q.Key != c.Key
 	}
 	if any && r.novelty < alikeMost && !c.Failed() && n > 1 {
-		f.Alike, f.AlikeFirst = n, first
+		f.Alike = n
 	}
 	return any
 }
