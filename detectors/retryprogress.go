@@ -20,8 +20,8 @@ var (
 	semanticStall = &Rule{
 		Name: "semantic_stall", Code: "R5", Family: "stall", Fault: event.FaultAgent,
 		Doc:       "The agent goes over the same ground with call after call and learns nothing.",
-		Threshold: "6 calls on end of which each resembles an earlier one and hardly any word of a result is new (moving average, a fifth from the latest, below 27 %): warning, 10 error.",
-		Guards:    "A call that resembles none before it counts as news, so batches pass; so do a result with 30 % new words, a changed answer to the same call, a new write and a user message. Tools that poll do not count.",
+		Threshold: "6 calls on end of which each resembles an earlier one, or has the very answer of another, and hardly any word of a result is new (moving average, a fifth from the latest, below 27 %): warning, 10 error.",
+		Guards:    "A call that resembles none before it counts as news unless its answer, of 8 words or more, was given before, so batches pass; so do a result with 30 % new words, a changed answer to the same call, a new write and a user message. Tools that poll do not count.",
 		Source:    "gemini-cli's definition: repetitive calls and no net progress.",
 		Needs:     facts.NeedProgress | facts.NeedPlainArguments | facts.NeedPlainResult,
 	}

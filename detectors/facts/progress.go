@@ -195,7 +195,7 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	}
 	alike := p.alike(w.Cur.Agent, c, f)
 	fresh := r.novelty
-	if !alike {
+	if !alike && !answeredSo(w.Cur.Agent, c, bitsIn(&w.tokenSet)) {
 		fresh = 1000
 	}
 	switch {
@@ -210,6 +210,31 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	if p.stall < stallBelow {
 		f.Still = int(p.still)
 	}
+}
+
+// answeredSo reports whether another of the latest calls had the very same answer
+// as c, one of so many tokens that it says something: another question with the
+// same answer tells nothing, while many things can be ok.
+func answeredSo(a *Agent, c *Call, tokens int) bool {
+	const telling = 8
+	if tokens < telling || c.Failed() || c.Result == 0 {
+		return false
+	}
+	for i := c.Index - 1; i > c.Index-recentCalls; i-- {
+		if q := a.Call(i); q != nil && q.Result == c.Result && q.Users == c.Users && q.Turn != c.Turn {
+			return true
+		}
+	}
+	return false
+}
+
+// bitsIn counts the bits of a filter.
+func bitsIn(f *[setWords]uint64) int {
+	n := 0
+	for _, w := range f {
+		n += bits.OnesCount64(w)
+	}
+	return n
 }
 
 // moved reports whether the answer of a call that was made before is none of
