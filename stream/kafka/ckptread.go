@@ -38,12 +38,8 @@ func (c *Checkpoints) tryAt(ctx context.Context, f *fetcher, offset int64) (*rec
 		if err != nil {
 			return nil, missing(err)
 		}
-		leader, err := info.leader(f.partition)
-		if err != nil {
-			return nil, missing(fmt.Errorf("topic %s: %w", c.opts.Topic, err))
-		}
-		if err := f.connect(ctx, leader); err != nil {
-			return nil, err
+		if err := f.connect(ctx, info); err != nil {
+			return nil, missing(err)
 		}
 	}
 	got, err := f.fetch(ctx, offset, 0)

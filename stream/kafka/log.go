@@ -71,8 +71,8 @@ type LogOptions struct {
 type Log struct {
 	cluster *Cluster
 	opts    LogOptions
-	id      string // of the topic
-	counts  []int  // of partitions, the present one last; the reader's own
+	id      topicID
+	counts  []int // of partitions, the present one last; the reader's own
 	fetcher *fetcher
 
 	next    int64 // offset to fetch; -1: the log's first
@@ -127,7 +127,7 @@ func (l *Log) Source() string { return l.opts.Topic }
 func (l *Log) Partition() int32 { return l.opts.Partition }
 
 // Identity tells the topic from others that had its name.
-func (l *Log) Identity() string { return l.id }
+func (l *Log) Identity() string { return l.id.String() }
 
 // Partitions are the numbers of partitions that the topic has and had. It may be
 // called by any goroutine.
@@ -256,14 +256,10 @@ func (l *Log) attach(ctx context.Context) error {
 	if l.fetcher.wire != nil {
 		return nil
 	}
-	leader, err := info.leader(l.opts.Partition)
-	if err != nil {
-		return err
-	}
 	if err := l.begin(ctx); err != nil {
 		return err
 	}
-	return l.fetcher.connect(ctx, leader)
+	return l.fetcher.connect(ctx, info)
 }
 
 // begin decides where to read first.
