@@ -66,12 +66,15 @@ var (
 		`"status":"ok","content":{"error":"away"}`, `"status":"error","content":"Unknown tool"`, `"content":"Error: away"`, `"status":"ok"`,
 		`"status":"ok","content":{"cards":[{"id":"pm_1001","last_four":"9087"}],"order_id":"W1000003","price":44}`,
 	}
-	wireTexts = []string{"Could you please provide your order number?", "Shall I refund W1000002? It costs $30.", "Hello! How can I help you today?", 
+	wireTexts = []string{
+		"Could you please provide your order number?", "Shall I refund W1000002? It costs $30.", "Hello! How can I help you today?",
 		"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
 		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
 	}
-	wireAsks = []string{"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.",
-		"Refund order W1000001, please.", "Sorry, I meant W1000002, not W1000001.", "Refund no more than $20.", "Not the visa, only the giro, and by May 20.", "What about my other order W1000003?", "Use the card ending in 4421.", "No. Twice.", "Hello, again?"}
+	wireAsks = []string{
+		"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.",
+		"Refund order W1000001, please.", "Sorry, I meant W1000002, not W1000001.", "Refund no more than $20.", "Not the visa, only the giro, and by May 20.", "What about my other order W1000003?", "Use the card ending in 4421.", "No. Twice.", "Hello, again?",
+	}
 )
 
 func (g *traffic) int(low, high int) int { return rapid.IntRange(low, high).Draw(g.t, "n") }

@@ -15,6 +15,9 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 		}
 		return
 	}
+	if w.Cur.Lacks&NeedLanguage != 0 {
+		s.Foreign = true
+	}
 	w.text = text.AppendText(w.text[:0])
 	l := &w.slot
 	l.lex(w.text)

@@ -21,6 +21,7 @@ type Slots struct {
 	Greeted  int32     // Turn of the latest user message that greets or takes leave
 	Redo     uint32    // how many messages of users there were when one asked for something again
 	Parts    uint32    // how many messages of users there were when an agent spoke of doing a thing more than once
+	Foreign  bool      // a message of a user is in a language whose words are not known
 	Blind    bool      // a message of a user could not be read
 
 	echoes   []echo   // what agents wrote, oldest first
