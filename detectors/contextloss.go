@@ -120,7 +120,7 @@ type contextLoss struct {
 const (
 	cutAt    = iota // Ordinal of the step that cut the context, 0 for none
 	cutCheck        // 1 while the facts that survived it are to be looked for
-	cutCalls        // calls of the agent before it
+	cutBefore       // what there was before it: calls of the agent, and messages
 	rereads         // reads of before it that were made again
 )
 
@@ -161,8 +161,17 @@ func remembered(m *facts.Mention, note string) event.Evidence {
 	return event.Evidence{Seq: m.Seq, ID: m.ID, Note: note}
 }
 
+// cutHere remembers that the context was cut at this step.
+func (m *contextLoss) cutHere(p *Pass) {
+	turn := int64(0)
+	if s := p.T.Slots; s != nil {
+		turn = int64(s.Turn)
+	}
+	*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutBefore: p.Agent.Calls()<<24 | min(turn, 1<<24-1)}
+}
+
 func (m *contextLoss) cut(p *Pass) {
-	*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+	m.cutHere(p)
 	if !p.Sees(contextCut, "context", event.Info) {
 		return
 	}
@@ -181,7 +190,7 @@ func (m *contextLoss) cut(p *Pass) {
 
 func (m *contextLoss) model(p *Pass) {
 	if p.Step.ModelCall.Status.Failed() && overflows(p.Step.ModelCall.ErrorType) {
-		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+		m.cutHere(p)
 		if p.Sees(contextOverflow, "overflow", event.Warning) {
 			p.Report(Finding{
 				Rule: contextOverflow, Subject: "overflow", Severity: event.Warning, Confidence: 1000,
@@ -193,7 +202,7 @@ func (m *contextLoss) model(p *Pass) {
 		return
 	}
 	if c := &p.Agent.Context; c.Fell == p.T.Ordinal {
-		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+		m.cutHere(p)
 		if p.Sees(contextCut, "context", event.Info) {
 			p.Report(Finding{
 				Rule: contextCut, Subject: "context", Severity: event.Info, Confidence: 800,

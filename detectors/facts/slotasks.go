@@ -16,7 +16,7 @@ var requests = split("could you provide", "could you please provide", "can you p
 
 // noAsk make of a request one that does not ask for what was given: another
 // one, a check of it, or trouble with it.
-var noAsk = split("verify", "verification", "verifying", "security", "confirm", "re-confirm", "double-check", "double check", "another", "other", "different", "new", "second", "additional",
+var noAsk = split("verify", "re-verify", "reverify", "re-verification", "re-authenticate", "validate", "verification", "verifying", "security", "confirm", "re-confirm", "double-check", "double check", "another", "other", "different", "new", "second", "additional",
 	"alternative", "alternate", "updated", "next", "correct", "if", "identity", "authenticate", "each", "any", "remaining", "last four", "last 4", "for security", "destination", "return", "one by one",
 	"bestätigen", "verifizieren", "sicherheit", "andere", "anderen", "weitere", "neue", "neuen", "falls", "wenn")
 
@@ -24,6 +24,8 @@ var noAsk = split("verify", "verification", "verifying", "security", "confirm", 
 var trouble = split("couldn't find", "could not find", "unable to", "not found", "invalid", "doesn't match", "does not match", "don't match", "no record", "incorrect", "didn't find", "did not find",
 	"wasn't able", "was not able", "cannot find", "can't find", "not able to", "no account", "doesn't exist", "does not exist", "error", "not recognized", "issue", "wrong", "unfortunately", "couldn't locate", "could not locate", "expired", "mismatch", "failed", "not match",
 	"nicht gefunden", "konnte nicht", "ungültig", "leider", "fehler", "nicht finden")
+
+var which = []string{"which"}
 
 // askables are asked for by one word.
 var askables = []string{
@@ -45,11 +47,11 @@ func (w *Workspace) asked(l *slotLexer) {
 		short := to-from <= 12 && int(l.toks[to-1].end) < len(l.text) && l.text[l.toks[to-1].end] == '?'
 		switch {
 		case l.has(noAsk, from, to):
-		case l.has(requests, from, to) || short:
+		case l.has(requests, from, to) || short || l.is(from, "your") && l.is(to-1, "please") && to-from <= 6:
 			w.askedIn(l, from, to)
 		}
-		if l.is(from, "which") && to-from <= 5 && from+1 < to && l.toks[from+1].kind == SlotWord { // which account?
-			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(from + 1)), Label: true, Word: w.intern(l.word(from + 1))})
+		if i := l.find(which, from, to); i >= 0 && to-from <= 8 && i+1 < to && l.toks[i+1].kind == SlotWord && !l.has(noAsk, from, to) { // which account?
+			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(i + 1)), Label: true, Word: w.intern(l.word(i + 1))})
 		}
 		from = to
 	}

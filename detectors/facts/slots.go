@@ -110,7 +110,7 @@ type Limit struct {
 	Kind   SlotKind  // SlotNumber, SlotMoney or SlotDate; SlotWord for a Phrase
 	Num    int64     // as in Mention
 	Nouns  [4]uint64 // hashes of the nouns about it, 0 for none
-	Loose  bool      // of money: any amount is meant
+	Loose  bool      // any amount of money is meant, or may be
 	Firm   bool      // it says must, only, no more than: not a wish
 	Phrase string    // in lower case, words apart by one space
 	Text   string    // what the user wrote, cut

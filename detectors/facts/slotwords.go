@@ -21,7 +21,7 @@ var verbWords = []string{
 	"actually", "am", "book", "but", "can", "cancel", "change", "check", "correction", "could", "do", "don't", "exchange", "find", "get", "give",
 	"hello", "help", "here", "hi", "have", "i", "i'd", "i'm", "instead", "let", "like", "make", "me", "mean", "meant", "modify", "move",
 	"need", "not", "now", "ok", "please", "refund", "return", "said", "see", "send", "should", "sorry", "sure", "swap", "take", "thanks",
-	"then", "update", "use", "using", "wait", "want", "we", "which", "would", "yes", "you",
+	"then", "update", "use", "using", "wait", "want", "we", "which", "would", "yes", "you", "leave", "keep",
 	"bitte", "ich", "wir", "möchte", "will", "brauche", "habe", "hätte", "storniere", "erstatte", "erstatten", "ändere", "ändern", "buche", "buchen", "nehmen", "nimm", "hallo", "danke", "ja", "nein", "doch", "nicht", "statt", "sondern", "meinte", "sie",
 }
 
@@ -138,6 +138,9 @@ func (l *slotLexer) mark() {
 			}
 		}
 		l.all |= t.starts
+		if t.last && t.starts&shortened.bit != 0 && i+1 < len(l.toks) && l.toks[i+1].kind != SlotWord {
+			t.last = false // a full stop that shortens
+		}
 	}
 }
 
@@ -181,6 +184,7 @@ func (l *slotLexer) at(i int, words []string) bool {
 }
 
 var (
+	shortened  = split("max", "min", "no", "nr", "ca", "approx", "st")
 	monthWords = split("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
 		"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec")
 	countWords = split("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve")
@@ -224,7 +228,7 @@ var (
 	greetWords = split("hi", "hello", "hey", "thanks", "thank", "bye", "goodbye", "good morning", "good afternoon", "good evening", "that's all", "nothing else", "cheers",
 		"hallo", "danke", "tschüss", "guten tag", "guten morgen", "auf wiedersehen", "vielen dank")
 	// wishes make of a constraint a preference.
-	wishes = split("prefer", "preferably", "ideally", "if possible", "would be nice", "hopefully", "rather", "hoping", "would like", "i'd like", "nice to have", "not mandatory", "optional", "wish",
+	wishes = split("prefer", "preferably", "ideally", "if possible", "would be nice", "hopefully", "rather", "nice to have", "not mandatory", "optional", "wish",
 		"am liebsten", "wenn möglich", "idealerweise", "vorzugsweise", "gern")
 	// whenWords make of a constraint a condition.
 	whenWords = split("if", "unless", "whether", "in case", "suppose", "would it", "what if",
@@ -292,7 +296,7 @@ var (
 		comparators(LimitMin, 0, true, "no less than", "not less than", "no fewer than", "not fewer than", "at least", "a minimum of", "minimum of", "min of", "minimum", "not below", "not under", "no lower than", "not lower than", "mindestens", "wenigstens", "nicht weniger als"),
 	)
 	comparesBehind = compare(
-		comparators(LimitMax, 0, true, "or less", "or fewer", "or under", "or below", "or cheaper", "or lower", "max", "maximum", "tops", "at most", "at the most", "at maximum", "limit", "budget", "ceiling", "cap", "is my limit", "is my budget", "is my max", "is the limit", "is the most", "oder weniger", "maximal", "höchstens"),
+		comparators(LimitMax, 0, true, "or less", "or fewer", "or under", "or below", "or cheaper", "or lower", "max", "maximum", "tops", "at most", "at the most", "at maximum", "limit", "budget", "ceiling", "cap", "is my limit", "is my budget", "is my max", "is the limit", "is the most", "at the very most", "is too much", "is too expensive", "is out of the question", "oder weniger", "maximal", "höchstens"),
 		comparators(LimitMin, 0, true, "or more", "or higher", "or better", "or above", "minimum", "at least", "at minimum", "at the least", "oder mehr", "mindestens"),
 	)
 	beforeDate = compare(
