@@ -56,6 +56,7 @@ func claims(text []byte, tool []string) []byte {
 func claimIn(sentence []byte, tool []string) (claim []byte) {
 	const reach = 3 // words from the auxiliary to what was done
 	bound, aux := false, -reach-1
+	terse, closed := isTerse(sentence), bytes.HasSuffix(sentence, []byte(".")) || bytes.HasSuffix(sentence, []byte("!"))
 	var done []byte // the word before, when it tells of something done
 	for n := 0; ; n++ {
 		w, rest := nextWord(sentence)
@@ -74,7 +75,7 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 		done = nil
 		if isOneOf(w, doneWords) || named && bytes.HasSuffix(w, []byte("ed")) {
 			done = w
-			if claim == nil && n-aux <= reach {
+			if claim == nil && (n-aux <= reach || terse && (n == 0 || closed && isLast(rest))) {
 				claim = w
 			}
 		}
@@ -86,6 +87,26 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 		return nil
 	}
 	return claim
+}
+
+func isLast(rest []byte) bool {
+	w, _ := nextWord(rest)
+	return w == nil
+}
+
+// isTerse reports whether a sentence is too short for an auxiliary: "Order
+// cancelled."
+func isTerse(sentence []byte) bool {
+	const most = 6
+	for n := 0; ; n++ {
+		var w []byte
+		if w, sentence = nextWord(sentence); w == nil {
+			return true
+		}
+		if n == most {
+			return false
+		}
+	}
 }
 
 // nextWord gives the first word of a text, nil when there is none, and what

@@ -33,7 +33,7 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	t.label(w, s)
 	a := t.agent(w, s.Agent)
 	c := &w.Cur
-	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
+	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText, c.Leaves, c.Asks = s, now, at, a, nil, nil, nil, nil, nil
 	c.Violations.Reset()
 	c.Output.Reset()
 	c.Grounds = c.Grounds[:0]
@@ -71,6 +71,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		}
 	case event.AgentMessage:
 		a.turnOpen = false
+		if w.needs&NeedProvenance != 0 {
+			t.unseen(w, s.Text)
+		}
 		t.waiting = now // until the next step tells: a user message, or more work
 		if !s.Text.Present() || s.Cut.Truncated {
 			c.Lacks |= NeedMessages
@@ -92,6 +95,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		t.judgeDecisions(w, s)
 		c.Flips = w.flips
 	}
+	if w.needs&NeedSlots != 0 {
+		t.slot(w, s)
+	}
 	if w.needs&NeedProvenance != 0 {
 		if s.Kind != event.ToolCall && s.Kind != event.ToolResult {
 			t.show(w, s)
@@ -99,6 +105,12 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		if v := t.provenance; v != nil && v.Holes && s.Kind == event.ToolCall {
 			c.Lacks |= NeedProvenanceWhole
 		}
+	}
+	if w.needs&NeedProgress != 0 {
+		t.watchProgress(w, a, s)
+	}
+	if w.needs&NeedPlan != 0 {
+		t.watchPlan(w, a, s)
 	}
 	t.Task.Missing |= c.Lacks
 }
@@ -199,7 +211,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	a.beginTurn(s.Call.Turn)
 	c := a.push(key)
 	c.Shape, c.Tool = shape, tool
-	c.Turn, c.Users, c.Writes, c.After = a.turn, t.Users, t.Writes, t.Writes
+	c.Turn, c.Users, c.Writes, c.After, c.Compactions = a.turn, t.Users, t.Writes, t.Writes, t.Compactions
 	c.Time, c.Seq = cur.Now, s.Seq
 	c.Tokens, c.Cost = t.Tokens, t.CostMicroUSD
 	c.id = a.keep(w, t, s)

@@ -48,6 +48,8 @@ type Call struct {
 	Users  uint32 // user messages before the call
 	Writes uint32 // successful new writes of the trajectory before the call
 	After  uint32 // the same after its result
+	// Compactions of a context before the call.
+	Compactions uint32
 
 	Time, ResultTime int64 // event times, ns; ResultTime is 0 until Done
 	Seq, ResultSeq   int64 // event.None when the producer gave none
@@ -70,6 +72,7 @@ type Agent struct {
 	open     []openCall  // oldest first
 	few      [2]openCall // where open begins
 	Name     string
+	Context  Context // followed where slots are asked for
 
 	// Tags repeat the low bits of Key and Error beside each other, so that
 	// looking for an equal one touches one cache line rather than the ring.
@@ -125,6 +128,7 @@ func (a *Agent) reset(name string) {
 	}
 	a.open = a.open[:0]
 	a.turn, a.turnKey, a.turnOpen = 0, 0, false
+	a.Context = Context{}
 }
 
 // push starts a call and links it to its likes.

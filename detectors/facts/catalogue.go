@@ -24,8 +24,10 @@ type Tool struct {
 	// so or, where nobody named one, a verb in the name. It only keeps a loop
 	// from being seen where the agent may have got on.
 	Changes bool
-	Polls   bool // repeating it is normal
-	Listed  bool // it stands in a catalogue or in the configuration
+	// Reads says that it changes nothing: somebody says so, or a verb in its name.
+	Reads  bool
+	Polls  bool // repeating it is normal
+	Listed bool // it stands in a catalogue or in the configuration
 	// Schema validates its arguments, nil when none was declared or when it
 	// could not be compiled (then SchemaErr says why).
 	Schema    *schema.Schema
@@ -36,16 +38,22 @@ type Tool struct {
 
 	Words []string // of the name, in lower case
 
+	// Confirm says that its description wants the user to confirm it.
+	Confirm bool
+
 	acts     acts
 	policies []*Policy
 	makes    bool // it makes something new, by its name
 	Inward   bool // it brings nothing from outside, by its name
 	RunsCode bool // it runs code, by its name
 
-	lower    []byte // the name in lower case
-	hash     uint64
-	volatile map[string]bool // top-level parameters that mean nothing
-	spec     []byte          // the ToolSpec's JSON, for the state
+	lower       []byte // the name in lower case
+	description []byte // in lower case, cut
+	hash        uint64
+	plans       bool            // its calls tell a plan
+	meaning     []uint32        // the words of its name as plans speak of them
+	volatile    map[string]bool // top-level parameters that mean nothing
+	spec        []byte          // the ToolSpec's JSON, for the state
 }
 
 // Families are the families of acts that the tool's name speaks of.
@@ -55,6 +63,7 @@ func (t *Tool) Families() lexicon.Set { return t.acts.families }
 type Catalogue struct {
 	Names    []string // sorted
 	Complete bool     // false when only changes to it were seen
+	before   map[string][]string
 	tools    map[string]*Tool
 }
 
@@ -134,6 +143,7 @@ func (w *Workspace) cached(base *Catalogue, a, b []byte, build func() (*Catalogu
 		c.Names = append(c.Names, n)
 	}
 	slices.Sort(c.Names)
+	c.order()
 	if w.numCatalogues >= maxCatalogues {
 		clear(w.catalogues)
 		w.numCatalogues = 0
@@ -170,6 +180,8 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 			}
 			w.Counts.SchemasCompiled++
 		}
+		t.Confirm = wantsConfirmation(spec.Description)
+		t.description = lowerText(spec.Description)
 		c.tools[name] = t
 		return nil
 	})
@@ -183,6 +195,7 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	if w.needs&NeedDecisions != 0 {
 		t.acts = w.actsOf(schema.Words(name[strings.LastIndexAny(name, "./:")+1:]))
 	}
+	t.plans, t.meaning = keepsPlan(t.Words), meaningOf(name)
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
 	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {
@@ -211,6 +224,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 		t.Listed = t.Listed || r.Listed
 	}
 	t.Changes = t.Effect.Writes() || t.Effect == event.EffectUnset && changesByName(t.Words)
+	t.Reads = t.Effect == event.EffectRead || t.Effect == event.EffectUnset && !t.Changes && slices.ContainsFunc(t.Words, func(word string) bool {
+		return slices.Contains(readWords, word)
+	})
 	t.Effect = cmp.Or(t.Effect, event.EffectRead)
 	return t
 }
@@ -251,6 +267,10 @@ var readWords = []string{
 	"calculate", "check", "count", "describe", "fetch", "find", "get", "list", "lookup", "open",
 	"query", "read", "retrieve", "search", "show", "view",
 }
+
+// IsChange reports whether a word of a tool's name, in lower case, is a verb of
+// change.
+func IsChange(word string) bool { return slices.Contains(changeWords, word) }
 
 // changesByName guesses from a name whether a tool changes something: its
 // first verb tells.

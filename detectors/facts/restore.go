@@ -42,8 +42,33 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 		}
 		t.Agents = append(t.Agents, a)
 	}
+	if s.Plans != nil {
+		if t.plans, err = restorePlans(s.Plans); err != nil {
+			return err
+		}
+	}
+	t.Compactions = s.Compacted
+	if s.Progress != nil {
+		if t.progress, err = restoreProgress(s.Progress); err != nil {
+			return err
+		}
+	}
+	if s.Resources != nil {
+		observations := 0
+		if t.plans != nil {
+			observations = len(t.plans.Observations)
+		}
+		if err := t.resources.restore(s.Resources, observations); err != nil {
+			return err
+		}
+	}
 	if s.Current > 0 {
 		t.cur = t.Agents[s.Current-1]
+	}
+	if s.Slots != nil {
+		if err := t.slots(w).restore(s.Slots); err != nil {
+			return err
+		}
 	}
 	if s.Provenance != nil {
 		t.provenance = new(Provenance)
@@ -93,6 +118,7 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 	a.reset(w.share(s.Name))
 	a.calls.Reset(s.First)
 	a.turn, a.turnKey, a.turnOpen = s.Turn, s.TurnKey, s.TurnOpen
+	a.Context = Context{s.Context.Last, s.Context.High, s.Context.Fell}
 	for _, o := range s.Open {
 		a.open = append(a.open, openCall{o.Index, o.ID})
 	}
@@ -113,7 +139,7 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 			Tool: tool, Status: cs.Status, Done: cs.Flags&doneFlag != 0, Silent: cs.Flags&silentFlag != 0, Misfit: cs.Flags&misfitFlag != 0,
 			FromUser: cs.Flags&userFlag != 0, Echo: cs.Flags&echoFlag != 0, Unlisted: cs.Flags&unlistedFlag != 0,
 			Class: cs.Class, Fault: cs.Fault, RetryAfter: cs.RetryAfter,
-			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Time: cs.Time, ResultTime: cs.ResultTime,
+			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Compactions: cs.Compacted, Time: cs.Time, ResultTime: cs.ResultTime,
 			Seq: state.Maybe(cs.Seq), ResultSeq: state.Maybe(cs.ResultSeq), Tokens: cs.Tokens, Cost: cs.Cost,
 			id: a.ids.add(cs.ID), resultID: a.ids.add(cs.ResultID), count: cs.Count,
 		}

@@ -30,7 +30,12 @@ type TrajectoryState struct {
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
+	Resources  *ResourcesState  `cbor:"19,keyasint,omitempty"`
+	Plans      *PlansState      `cbor:"20,keyasint,omitempty"`
+	Progress   *ProgressState   `cbor:"21,keyasint,omitempty"`
+	Compacted  uint32           `cbor:"22,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -86,6 +91,7 @@ type AgentState struct {
 	Turn     uint32          `cbor:"5,keyasint,omitempty"`
 	TurnKey  uint64          `cbor:"6,keyasint,omitempty"`
 	TurnOpen bool            `cbor:"7,keyasint,omitempty"`
+	Context  ContextState    `cbor:"8,keyasint,omitempty"`
 }
 
 // OpenCallState is one call without a result.
@@ -122,6 +128,7 @@ type CallState struct {
 	Cost       int64        `cbor:"23,keyasint,omitempty"`
 	ID         []byte       `cbor:"24,keyasint,omitempty"`
 	ResultID   []byte       `cbor:"25,keyasint,omitempty"`
+	Compacted  uint32       `cbor:"26,keyasint,omitempty"`
 }
 
 const (
@@ -164,10 +171,18 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 		w.Key(16)
 		t.provenance.append(w)
 	}
+	if t.Slots != nil {
+		w.Key(17)
+		t.Slots.append(w)
+	}
 	if t.decisions != nil {
 		w.Key(18)
 		t.decisions.append(w)
 	}
+	t.resources.append(w)
+	t.plans.append(w)
+	t.progress.append(w)
+	w.Uint(22, uint64(t.Compactions))
 	w.Close(m)
 }
 
@@ -269,6 +284,14 @@ func (a *Agent) append(w *state.Writer, table *Table) {
 	w.Uint(5, uint64(a.turn))
 	w.Uint(6, a.turnKey)
 	w.Bool(7, a.turnOpen)
+	if a.Context != (Context{}) {
+		w.Key(8)
+		c := w.Open()
+		w.Int(1, a.Context.Last)
+		w.Int(2, a.Context.High)
+		w.Int(3, a.Context.Fell)
+		w.Close(c)
+	}
 	w.Close(m)
 }
 
@@ -311,5 +334,6 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 	w.Int(23, c.Cost)
 	w.Bytes(24, a.ids.get(c.id))
 	w.Bytes(25, a.ids.get(c.resultID))
+	w.Uint(26, uint64(c.Compactions))
 	w.Close(m)
 }

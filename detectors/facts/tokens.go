@@ -161,8 +161,8 @@ func isCount(word []byte) bool {
 	return true
 }
 
-// months are the beginnings of the names of months, English and German.
-var months = []string{"jan", "feb", "mar", "m\u00e4r", "apr", "may", "mai", "jun", "jul", "aug", "sep", "oct", "okt", "nov", "dec", "dez"}
+// monthStems are the beginnings of the names of months, English and German.
+var monthStems = []string{"jan", "feb", "mar", "m\u00e4r", "apr", "may", "mai", "jun", "jul", "aug", "sep", "oct", "okt", "nov", "dec", "dez"}
 
 // besideMonth reports whether the name of a month stands beside a number.
 func besideMonth(text []byte, start, end int) bool {
@@ -189,7 +189,7 @@ func isMonth(text []byte) bool {
 	if len(text) < 3 || text[0]-'A' >= 26 {
 		return false
 	}
-	for _, m := range months {
+	for _, m := range monthStems {
 		if len(text) >= len(m) && text[0]|0x20 == m[0] && string(text[1:len(m)]) == m[1:] {
 			return true
 		}

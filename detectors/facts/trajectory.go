@@ -18,6 +18,8 @@ type Trajectory struct {
 	Tools   *Catalogue // nil while none was seen
 	Users   uint32     // user messages
 	Writes  uint32     // successful writes, each call key once
+	// Compactions is how often the agents' contexts were compacted.
+	Compactions uint32
 	// Tokens and CostMicroUSD are totals over all steps.
 	Tokens, CostMicroUSD int64
 	waiting              int64 // event time at which a human was last asked, 0 when none is
@@ -27,7 +29,11 @@ type Trajectory struct {
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
 	decisions            *Decisions   // nil until something was said
+	Slots                *Slots       // what users pinned, nil while they pinned nothing
 
+	plans      *Plans    // nil before the first plan
+	progress   *Progress // nil before the first call or message
+	resources  Resources
 	provenance *Provenance // nil while nothing is known
 
 	seen   seen
@@ -75,7 +81,7 @@ func (n *ToolCount) Open() int32 {
 // Reset makes t a new trajectory; it keeps its memory.
 func (t *Trajectory) Reset() {
 	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
-	t.waiting, t.Partial, t.short, t.Labels, t.provenance = 0, false, 0, event.Labels{}, nil
+	t.waiting, t.Partial, t.short, t.Labels, t.Slots, t.provenance = 0, false, 0, event.Labels{}, nil, nil
 	t.decisions = nil
 	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
 	if cap(t.Task.Tools) == 0 {
@@ -83,6 +89,7 @@ func (t *Trajectory) Reset() {
 	}
 	t.Agents = t.agents[:0]
 	t.seen.reset()
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 }
 
 // Touch reads what the Apply of a step of kind k will need, so that the waits for
@@ -176,6 +183,8 @@ func (t *Trajectory) StartTask(now int64) {
 // the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
+	t.dropSlots(w)
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 	t.Partial = false // the next task is seen from its beginning
 	t.forget(w)
 	if len(t.Agents) > 1 {

@@ -25,6 +25,7 @@ type Workspace struct {
 	looseTools    map[string]*Tool
 	spare         []*Agent // of retired trajectories, for reuse
 	params        map[string]param
+	kinds         map[string]uint32
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
 	spareProvenance []*Provenance
@@ -50,6 +51,16 @@ type Workspace struct {
 	scalarFlip     ScalarFlip
 	flips          []Flip
 	spareDecisions []*Decisions // of ended tasks, for reuse
+	slot           slotLexer
+	leaves         []Leaf
+	asks           []Ask
+	leafText       []byte
+	branches       int
+	spareSlots     []*Slots // of ended tasks, for reuse
+	plan           []byte   // a plan or a result that stood in a string
+	said           callText // by the call at hand
+	words          []word
+	tokenSet       [setWords]uint64
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -104,6 +115,7 @@ func NewWorkspace(o Options) *Workspace {
 		catalogues: map[uint64][]cachedCatalogue{},
 		looseTools: map[string]*Tool{},
 		params:     map[string]param{},
+		kinds:      map[string]uint32{},
 	}
 	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
 	return w
@@ -124,6 +136,11 @@ type Current struct {
 	// Violations are what is wrong with the arguments of a tool_call, when the
 	// tool's schema is known.
 	Violations schema.Violations
+	// Leaves are the scalar arguments of a tool_call, where slots are asked for
+	// and a user pinned something; scratch space of the workspace.
+	Leaves []Leaf
+	// Asks is what an agent_message asks the user for, in the same case.
+	Asks []Ask
 	// Output are what is wrong with a tool_result, when the tool's output schema
 	// is known.
 	Output schema.Violations
@@ -143,6 +160,10 @@ type Current struct {
 	// an answer under pressure compares with the one before; nil for none.
 	ScalarFlip *ScalarFlip
 	Shift      *Shift
+	// Plan is how the step fits the agent's plan.
+	Plan Matched
+	// Fresh is what it brought that was new.
+	Fresh Fresh
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.

@@ -26,6 +26,10 @@ func misuse() []operator {
 		of(Positive, "dependent_after_failure", (*plant).dependentAfterFailure),
 		of(Positive, "unconfirmed", (*plant).unconfirmed),
 		of(Positive, "order_violated", (*plant).orderViolated),
+		of(Positive, "example_value", (*plant).exampleValue),
+		of(LookAlike, "minted_name", (*plant).mintedName),
+		of(LookAlike, "locale_number", (*plant).localeNumber),
+		of(LookAlike, "yes_to_all", (*plant).yesToAll),
 		of(LookAlike, "recovered_honestly", (*plant).recovered),
 		of(LookAlike, "generated_key", (*plant).generatedKey),
 		of(LookAlike, "derived_date", (*plant).derivedDate),
@@ -426,6 +430,7 @@ func (p *plant) computedAmount() bool {
 	a, _ := strconv.ParseFloat(p.e.amount, 64)
 	b, _ := strconv.ParseFloat(second.amount, 64)
 	sum := strconv.FormatFloat(a+b, 'f', 2, 64)
+	p.verified()
 	p.agent(p.say("offer_sum", "{sum}", sum))
 	p.user(p.say("confirm"))
 	args := p.actArgs()

@@ -50,7 +50,8 @@ func (d *Data) cleanRuns(in func(string) bool) map[string]bool {
 	return out
 }
 
-func (d *Data) cleanRates(r *Report, in func(string) bool) {
+// cleanRates counts the clean runs with alerts, and tells of each alert.
+func (d *Data) cleanRates(r *Report, in func(string) bool, cases func(Case)) {
 	runs := d.cleanRuns(in)
 	if len(runs) == 0 {
 		return
@@ -60,6 +61,9 @@ func (d *Data) cleanRates(r *Report, in func(string) bool) {
 		f := &d.Findings[i]
 		if !runs[f.Run] {
 			continue
+		}
+		if f.Severity >= r.From {
+			cases(Case{Result: "clean", Class: f.Class, Run: f.Run, Steps: f.Steps, Rule: f.Rule, Severity: f.Severity.String(), Message: f.Message})
 		}
 		for _, class := range []string{"", f.Class} {
 			if highest[class] == nil {
@@ -151,18 +155,21 @@ type OperatorScore struct {
 	Kind     string `json:"kind"`
 	Operator string `json:"operator"`
 	Found    Ratio  `json:"found"`
+	// Others are the runs with a finding of another class. A look-alike is
+	// healthy, so there it is a false alarm too.
+	Others int `json:"other_classes"`
 }
 
 func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 	type key struct{ class, kind, operator string }
-	count := map[key][2]int{}
+	count := map[key][3]int{}
 	of := map[string][]*Finding{}
 	for i := range d.Findings {
 		of[d.Findings[i].Run] = append(of[d.Findings[i].Run], &d.Findings[i])
 	}
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]
-		if l.Operator == "" || !in(l.Run) {
+		if l.Operator == "" || !in(l.Run) || !d.shown(o, l) {
 			continue
 		}
 		k := key{l.Class, l.Kind, l.Operator}
@@ -173,10 +180,13 @@ func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 		}) {
 			n[0]++
 		}
+		if slices.ContainsFunc(of[l.Run], func(f *Finding) bool { return f.Class != l.Class && f.Severity >= o.From }) {
+			n[2]++
+		}
 		count[k] = n
 	}
 	for k, n := range count {
-		r.Operators = append(r.Operators, OperatorScore{k.class, k.kind, k.operator, wilson(n[0], n[1])})
+		r.Operators = append(r.Operators, OperatorScore{k.class, k.kind, k.operator, wilson(n[0], n[1]), n[2]})
 	}
 	slices.SortFunc(r.Operators, func(a, b OperatorScore) int {
 		return cmp.Or(slices.Index(Classes(), a.Class)-slices.Index(Classes(), b.Class), cmp.Compare(b.Kind, a.Kind), cmp.Compare(a.Operator, b.Operator))

@@ -13,6 +13,7 @@ type Finding struct {
 	Run        string
 	Class      string
 	Rule       string
+	Rules      []string // that one and those that concur
 	Subject    string
 	Message    string
 	Severity   event.Severity // the highest
@@ -56,7 +57,7 @@ type BaselineScore struct {
 
 // Case is one label or finding, for reading by eye.
 type Case struct {
-	Result   string `json:"result"` // matched, missed or false
+	Result   string `json:"result"` // matched, missed or false; clean: an alert on a clean run
 	Class    string `json:"class"`
 	Run      string `json:"trajectory_id"`
 	Steps    []int  `json:"steps,omitempty"` // of the label, of the finding when it is false
@@ -78,6 +79,15 @@ type question struct {
 	scope     map[string]bool     // runs that are judged
 	tolerance int
 	from      event.Severity
+	plain     bool // no interval is asked for
+	rules     Rules
+}
+
+// Rules choose findings by their rules.
+type Rules struct {
+	Only string // findings of this rule alone; empty: of all of the class
+	Also string // findings of this rule of another class too
+	Not  string // no findings of this rule
 }
 
 // near reports whether two sets of steps come within a distance.
@@ -98,6 +108,19 @@ func fits(f *Finding, l *Label, tolerance int) bool {
 	return f.Run == l.Run && (len(l.Steps) == 0 || near(f.Steps, l.Steps, tolerance))
 }
 
+// of reports whether a finding is of the class, or the rule, that is asked for.
+// What a rule of one line finds is of any class.
+func (q *question) of(f *Finding) bool {
+	switch r := &q.rules; {
+	case f.Class == "", r.Also != "" && f.Rule == r.Also:
+		return true
+	case f.Class != q.class, r.Not != "" && f.Rule == r.Not:
+		return false
+	default:
+		return r.Only == "" || slices.Contains(f.Rules, r.Only)
+	}
+}
+
 // byRun groups labels and findings of a question by run.
 func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[string][]*Finding) {
 	labels, found := map[string][]*Label{}, map[string][]*Finding{}
@@ -108,7 +131,7 @@ func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[
 	}
 	for i := range findings {
 		f := &findings[i]
-		if q.scope[f.Run] && (f.Class == "" || f.Class == q.class) && f.Severity >= q.from {
+		if q.scope[f.Run] && q.of(f) && f.Severity >= q.from {
 			found[f.Run] = append(found[f.Run], f)
 		}
 	}
@@ -195,7 +218,9 @@ func (q *question) score(level string, tallies []tally) Score {
 		Class: q.class, Group: q.group, Level: level, Runs: len(q.scope), F1: all.f1(),
 		Precision: wilson(all.right, all.right+all.wrong), Recall: wilson(all.found, all.found+all.missed),
 	}
-	s.Low, s.High = bootstrap(tallies)
+	if !q.plain {
+		s.Low, s.High = bootstrap(tallies)
+	}
 	return s
 }
 
@@ -204,7 +229,7 @@ func (q *question) score(level string, tallies []tally) Score {
 func (q *question) free(d *Data, level string) []BaselineScore {
 	var out []BaselineScore
 	open := *q
-	open.from = event.SeverityNone
+	open.from, open.plain = event.SeverityNone, true
 	for _, b := range Baselines() {
 		if b.Class != "" && b.Class != q.class {
 			continue
