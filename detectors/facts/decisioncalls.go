@@ -91,7 +91,7 @@ func verbs(words []string) []uint16 {
 		if i > 0 && i == len(words)-1 && len(out) > 0 || slices.Contains(emptyVerbs, word) {
 			continue
 		}
-		if h := stem([]byte(word)); h != 0 {
+		if h := actStem([]byte(word)); h != 0 {
 			out = append(out, h)
 		}
 	}
@@ -104,9 +104,9 @@ var emptyVerbs = []string{
 	"initiate", "perform", "execute", "run", "handle", "manage", "complete", "confirm", "file", "start", "trigger",
 }
 
-// stem hashes a word without its ending, so that release, released and releasing
+// actStem hashes a word without its ending, so that release, released and releasing
 // are one; 0 for one that is too short, or no word.
-func stem(word []byte) uint16 {
+func actStem(word []byte) uint16 {
 	for _, c := range word {
 		if isDigit(c) {
 			return 0
@@ -138,7 +138,7 @@ func appendStems(dst []uint16, said *lexicon.Text, from, to int32) []uint16 {
 		if said.Function(int(i)) {
 			continue
 		}
-		if h := stem(said.Word(int(i))); h != 0 {
+		if h := actStem(said.Word(int(i))); h != 0 {
 			dst = append(dst, h)
 		}
 	}

@@ -79,7 +79,7 @@ func (d *Decisions) told(t *Trajectory, w *Workspace, s *event.Step, said *lexic
 // spoke of.
 func (d *Decisions) sayings(said *lexicon.Text, c *clause) {
 	for j := c.from + 1; j < c.to; j++ {
-		h := stem(said.Word(int(j)))
+		h := actStem(said.Word(int(j)))
 		if h == 0 || said.Function(int(j)) || !slices.ContainsFunc(d.list, func(x Decision) bool {
 			return x.Stance == StanceDenied && x.Pressure >= pressed && slices.Contains(x.stems[:], h)
 		}) {
@@ -226,7 +226,7 @@ func (c *clause) says(said *lexicon.Text, at int32) verdict {
 	const reach = 5
 	for j := at - 1; j >= c.from && j >= at-reach; j-- {
 		word := string(said.Word(int(j)))
-		if slices.Contains(negations, word) {
+		if slices.Contains(denialNegations, word) {
 			for k := j - 1; k >= c.from && k >= j-2; k-- {
 				if slices.Contains(reports, string(said.Word(int(k)))) {
 					return noVerdict
@@ -239,7 +239,7 @@ func (c *clause) says(said *lexicon.Text, at int32) verdict {
 			if next := string(said.Word(int(j + 1))); word == "have" && next == "to" || word == "let" && next != "me" {
 				return noVerdict
 			}
-			if j > c.from && slices.Contains(negations, string(said.Word(int(j-1)))) {
+			if j > c.from && slices.Contains(denialNegations, string(said.Word(int(j-1)))) {
 				return denies // the policy does not let me
 			}
 			if j > c.from && string(said.Word(int(j-1))) == "you" && string(said.Word(int(j+1))) != "be" {
@@ -254,7 +254,7 @@ func (c *clause) says(said *lexicon.Text, at int32) verdict {
 	return noVerdict
 }
 
-var negations = []string{"not", "no", "never", "nicht", "kein", "keine", "keinen"}
+var denialNegations = []string{"not", "no", "never", "nicht", "kein", "keine", "keinen"}
 
 // reports make of a negation a report: it was not done, not that it will not be.
 var reports = []string{"did", "has", "have", "had", "was", "were", "hat", "habe", "wurde"}
