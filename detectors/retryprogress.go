@@ -20,8 +20,8 @@ var (
 	semanticStall = &Rule{
 		Name: "semantic_stall", Code: "R5", Family: "stall", Fault: event.FaultAgent,
 		Doc:       "The agent goes over the same ground with call after call and learns nothing.",
-		Threshold: "6 calls on end of which each resembles an earlier one and hardly any word of a result is new (moving average, a fifth from the latest, below 27 %): warning, 10 error.",
-		Guards:    "A call that resembles none before it counts as news, so batches pass; so do a result with 30 % new words, a changed answer to the same call, a new write and a user message. Tools that poll do not count.",
+		Threshold: "6 calls on end of which each resembles an earlier one, or has the very answer of another, and hardly any word of a result is new (moving average, a fifth from the latest, below 27 %): warning, 10 error.",
+		Guards:    "A call that resembles none before it counts as news unless its answer, of 8 words or more, was given before, so batches pass; so do a result with 30 % new words, a changed answer to the same call, a new write and a user message. Tools that poll do not count.",
 		Source:    "gemini-cli's definition: repetitive calls and no net progress.",
 		Needs:     facts.NeedProgress | facts.NeedPlainArguments | facts.NeedPlainResult,
 	}
@@ -73,16 +73,24 @@ func rewording(p *Pass, c *facts.Call) {
 	}
 	message := fmt.Sprintf("%s was asked the same %d times in other words, and the answers brought nothing new.", c.Tool.Name, f.Alike)
 	if !p.Sees(rewordedRepeat, c.Tool.Name, s) {
-		p.Recount(rewordedRepeat, c.Tool.Name, f.Alike, message)
+		if s > event.Info { // a second question of another kind does not retell the first
+			p.Recount(rewordedRepeat, c.Tool.Name, f.Alike, message)
+		}
 		return
 	}
-	first := p.Agent.Call(f.AlikeFirst)
-	if first == nil {
-		first = c
+	first, evidence := c, []event.Evidence(nil)
+	for i := f.Alike - 2; i >= 0; i-- {
+		if q := p.Agent.Call(f.AlikeCalls[i]); q != nil {
+			if first == c {
+				first = q
+			}
+			evidence = append(evidence, p.Agent.ResultStep(q, "asked"))
+		}
 	}
+	evidence = append(evidence, p.Agent.ResultStep(c, "nothing new"))
 	p.Report(Finding{
 		Rule: rewordedRepeat, Subject: c.Tool.Name, Severity: s, Confidence: conf, Count: f.Alike, Message: message,
-		Evidence: []event.Evidence{p.Agent.ResultStep(first, "first"), p.Agent.ResultStep(c, "nothing new")},
+		Evidence: evidence,
 		Tokens:   first.Tokens, CostMicroUSD: first.Cost,
 	})
 }
@@ -100,9 +108,12 @@ func stalled(p *Pass, c *facts.Call) {
 		p.Recount(semanticStall, subject, n, message)
 		return
 	}
-	first := p.Agent.Call(c.Index - int64(n) + 1)
-	if first == nil {
-		first = c
+	first := c
+	for i := max(0, c.Index-int64(n)+1); i < c.Index; i++ {
+		if q := p.Agent.Call(i); q != nil && q.Done { // a parallel one may still be open
+			first = q
+			break
+		}
 	}
 	p.Report(Finding{
 		Rule: semanticStall, Subject: subject, Severity: s, Confidence: conf, Count: n, Message: message,

@@ -24,10 +24,11 @@ import (
 
 // kafkaWorld is a broker with users and ACLs, Kafka's own tools and kcat.
 type kafkaWorld struct {
-	t      *testing.T
-	b      *kafkatest.Broker
-	bin    string // of the tools
-	config string // of the detector, as the user alice
+	t        *testing.T
+	b        *kafkatest.Broker
+	bin      string // of the tools
+	config   string // of the detector, as the user alice
+	password string // its file
 }
 
 func newKafkaWorld(t *testing.T) *kafkaWorld {
@@ -37,7 +38,7 @@ func newKafkaWorld(t *testing.T) *kafkaWorld {
 	if err := w.b.Scripts(w.bin); err != nil {
 		t.Fatal(err)
 	}
-	password := w.write("password", "alice-secret\n")
+	w.password = w.write("password", "alice-secret\n")
 	w.config = w.write("misstep.yaml", fmt.Sprintf(`data: %q
 http: {listen: "127.0.0.1:0"}
 log: {format: json}
@@ -45,7 +46,7 @@ kafka:
   brokers: [%q]
   tls: {ca_file: %q}
   sasl: {mechanism: SCRAM-SHA-512, user: alice, password_file: %q}
-`, filepath.Join(t.TempDir(), "data"), w.b.Listener(kafkatest.SASLTLS), w.b.Authority.CAFile(), password))
+`, filepath.Join(t.TempDir(), "data"), w.b.Listener(kafkatest.SASLTLS), w.b.Authority.CAFile(), w.password))
 	return w
 }
 

@@ -236,13 +236,13 @@ func (i *PlanItem) survives(what string) bool {
 }
 
 var (
-	survivors              = stems("reopen", "restore", "reactivate", "recreate", "renew", "replace", "replacement", "alternative", "send", "tell", "report", "document", "note", "log", "escalate", "summarize", "summarise", "explain", "apologize", "rebook", "compensate", "ask", "answer", "reply", "respond")
-	getWord                = stems("get")[0]
-	actWords               = stems("get", "create", "delete", "send", "update", "pay", "cancel", "refund", "ship", "issue", "apply", "set", "switch", "move", "run", "submit", "approve", "return", "exchange", "transfer", "upload")
-	refundWord, returnWord = stems("refund")[0], stems("return")[0]
+	survivors              = wordStems("reopen", "restore", "reactivate", "recreate", "renew", "replace", "replacement", "alternative", "send", "tell", "report", "document", "note", "log", "escalate", "summarize", "summarise", "explain", "apologize", "rebook", "compensate", "ask", "answer", "reply", "respond")
+	getWord                = wordStems("get")[0]
+	actWords               = wordStems("get", "create", "delete", "send", "update", "pay", "cancel", "refund", "ship", "issue", "apply", "set", "switch", "move", "run", "submit", "approve", "return", "exchange", "transfer", "upload")
+	refundWord, returnWord = wordStems("refund")[0], wordStems("return")[0]
 )
 
-func stems(list ...string) []uint32 {
+func wordStems(list ...string) []uint32 {
 	var out []uint32
 	for _, s := range list {
 		w, _ := wordOf([]byte(s))

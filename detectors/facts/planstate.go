@@ -191,14 +191,6 @@ func (ps *Plans) append(w *state.Writer) {
 	w.Close(m)
 }
 
-func appendPlanHashes(w *state.Writer, key uint8, list []uint32) {
-	if w.Array(key, len(list)) {
-		for _, h := range list {
-			w.PutUint(uint64(h))
-		}
-	}
-}
-
 func (p *Plan) append(w *state.Writer) {
 	m := w.Open()
 	w.Text(1, p.Agent)

@@ -68,9 +68,10 @@ type Fresh struct {
 	// Alike is how many calls before were asked in nearly the same words, by the
 	// same agent, of the same tool, with nothing new from the user or from a
 	// write in between, and told nothing new, this one included; 0 when this one
-	// did tell something new. AlikeFirst is the number of the first of them.
+	// did tell something new. AlikeCalls are the numbers of the others,
+	// the latest first.
 	Alike      int
-	AlikeFirst int64
+	AlikeCalls [recentCalls]int64
 	Reworded   bool // not all of them were the same call
 	Still      int  // calls on end that brought next to nothing
 	Same       int  // messages on end that say the same
@@ -194,7 +195,7 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	}
 	alike := p.alike(w.Cur.Agent, c, f)
 	fresh := r.novelty
-	if !alike {
+	if !alike && !answeredSo(w.Cur.Agent, c, bitsIn(&w.tokenSet)) {
 		fresh = 1000
 	}
 	switch {
@@ -209,6 +210,31 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 	if p.stall < stallBelow {
 		f.Still = int(p.still)
 	}
+}
+
+// answeredSo reports whether another of the latest calls had the very same answer
+// as c, one of so many tokens that it says something: another question with the
+// same answer tells nothing, while many things can be ok.
+func answeredSo(a *Agent, c *Call, tokens int) bool {
+	const telling = 8
+	if tokens < telling || c.Failed() || c.Result == 0 {
+		return false
+	}
+	for i := c.Index - 1; i > c.Index-recentCalls; i-- {
+		if q := a.Call(i); q != nil && q.Result == c.Result && q.Users == c.Users && q.Turn != c.Turn {
+			return true
+		}
+	}
+	return false
+}
+
+// bitsIn counts the bits of a filter.
+func bitsIn(f *[setWords]uint64) int {
+	n := 0
+	for _, w := range f {
+		n += bits.OnesCount64(w)
+	}
+	return n
 }
 
 // moved reports whether the answer of a call that was made before is none of
@@ -251,7 +277,6 @@ func (t *Trajectory) lastAnswer(a *Agent, c *Call) *Call {
 func (p *agentProgress) alike(a *Agent, c *Call, f *Fresh) bool {
 	r := &p.calls[c.Index%recentCalls]
 	n, any, turn := 1, false, c.Turn
-	first := c.Index
 	for i := c.Index - 1; i >= 0 && i > c.Index-recentCalls; i-- {
 		q, o := a.Call(i), &p.calls[i%recentCalls]
 		if q == nil || o.index != i+1 || q.Users != c.Users || q.Writes != c.Writes {
@@ -268,12 +293,12 @@ func (p *agentProgress) alike(a *Agent, c *Call, f *Fresh) bool {
 			continue
 		}
 		turn = q.Turn
+		f.AlikeCalls[n-1] = i
 		n++
-		first = i
 		f.Reworded = f.Reworded || q.Key != c.Key
 	}
 	if any && r.novelty < alikeMost && !c.Failed() && n > 1 {
-		f.Alike, f.AlikeFirst = n, first
+		f.Alike = n
 	}
 	return any
 }

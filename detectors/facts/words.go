@@ -68,7 +68,7 @@ func wordOf(t []byte) (word, bool) {
 	if isStopWord(b) {
 		return word{}, false
 	}
-	return word{hashWord(stem(b)), false}, true
+	return word{hashWord(wordStem(b)), false}, true
 }
 
 // namesThing tells ids and paths from dates, times, amounts and small numbers.
@@ -101,9 +101,9 @@ func hashWord(b []byte) uint32 {
 	return h
 }
 
-// stem takes an English word's ending off, and gives verbs that agents and the
+// wordStem takes an English word's ending off, and gives verbs that agents and the
 // names of tools use for the same thing one form.
-func stem(b []byte) []byte {
+func wordStem(b []byte) []byte {
 	n := len(b)
 	if n > 2 && b[n-2] == '\'' {
 		b = b[:n-2]
