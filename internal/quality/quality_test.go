@@ -94,14 +94,12 @@ func TestByHand(t *testing.T) {
 // row alone, and one by one only when it is asked for.
 func TestPlanted(t *testing.T) {
 	d := &Data{Runs: map[string]*Run{}, Labels: &Labels{labelled: map[string]bool{}, Planted: true}, planted: map[string]*Label{}, free: map[string][]Finding{}}
-	for _, l := range []Label{
+	d.Labels.List = []Label{
 		{Run: "p", Kind: positive, Operator: "o", Family: "f", Steps: []int{3}, At: 3, Class: "context_loss"},
 		{Run: "q", Kind: lookAlike, Operator: "l", Family: "f", Steps: []int{3}, At: 3, Class: "context_loss"},
 		{Run: "r", Kind: positive, Operator: "o", Family: "g", HeldOut: true, Steps: []int{3}, At: 3, Class: "context_loss"},
 		{Run: "c", Kind: clean, Class: "none"},
 		{Run: "x", Kind: positive, Operator: "y", Family: "f", Steps: []int{3}, At: 3, Class: "retry_loop"},
-	} {
-		d.Labels.List = append(d.Labels.List, l)
 	}
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]
