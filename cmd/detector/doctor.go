@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"misstep/internal/doctor"
-	"misstep/sinks"
 )
 
 // errFindings says that a command is done, and that its gate does not hold.
@@ -27,6 +26,7 @@ a detector.
 Exit codes: 0 nothing is wrong (there may be something to look at), 1 something
 is wrong, 2 it could not look.`,
 		Example: `  detector doctor -c misstep.yaml
+  detector doctor --kafka localhost:9092
   detector doctor -c misstep.yaml --json | jq 'select(.level == "wrong")'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +47,7 @@ is wrong, 2 it could not look.`,
 			if asJSON {
 				err = r.WriteJSON(w)
 			} else {
-				err = r.Write(w, sinks.TerminalOptionsFor(w, os.Getenv).Color)
+				err = r.Write(w, doctor.Color(w, os.Getenv))
 			}
 			if err == nil && r.Wrong() > 0 {
 				err = errFindings
@@ -56,6 +56,7 @@ is wrong, 2 it could not look.`,
 		},
 	}
 	configFlag(cmd, &s.config)
+	kafkaFlag(cmd, &s.kafka)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line, instead of text")
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"misstep/detectors/lexicon"
 
@@ -191,10 +192,10 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
-	t.plans, t.meaning = keepsPlan(t.Words), meaningOf(name)
 	if w.needs&NeedDecisions != 0 {
-		t.acts = w.actsOf(t.Words)
+		t.acts = w.actsOf(schema.Words(name[strings.LastIndexAny(name, "./:")+1:]))
 	}
+	t.plans, t.meaning = keepsPlan(t.Words), meaningOf(name)
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
 	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {

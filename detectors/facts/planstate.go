@@ -158,8 +158,8 @@ func (ps *Plans) append(w *state.Writer) {
 		w.Int(1, ch.at)
 		w.Int(2, int64(ch.seen))
 		w.Bool(3, ch.whole)
-		appendPlanHashes(w, 4, ch.wanted)
-		appendPlanHashes(w, 5, ch.not)
+		appendHashes(w, 4, ch.wanted)
+		appendHashes(w, 5, ch.not)
 		w.Close(c)
 	}
 	if w.Array(6, len(ps.pending)) {
@@ -189,14 +189,6 @@ func (ps *Plans) append(w *state.Writer) {
 		w.Close(one)
 	}
 	w.Close(m)
-}
-
-func appendPlanHashes(w *state.Writer, key uint8, list []uint32) {
-	if w.Array(key, len(list)) {
-		for _, h := range list {
-			w.PutUint(uint64(h))
-		}
-	}
 }
 
 func (p *Plan) append(w *state.Writer) {

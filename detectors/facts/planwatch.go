@@ -177,7 +177,7 @@ func (t *Trajectory) place(a *Agent) int {
 // readCall takes the words and ids out of a call's arguments into w.said.
 func (w *Workspace) readCall(args event.Value) {
 	d := &w.said
-	d.names, d.words, d.soft = d.names[:0], d.words[:0], d.soft[:0]
+	d.names, d.words, d.soft, d.ids = d.names[:0], d.words[:0], d.soft[:0], 0
 	if args.Form != event.Object {
 		return
 	}

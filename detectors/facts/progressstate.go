@@ -142,8 +142,8 @@ func (p *agentProgress) append(w *state.Writer) {
 func (s *sketch) append(w *state.Writer) {
 	m := w.Open()
 	w.Uint(1, uint64(s.n))
-	appendPlanHashes(w, 2, s.words[:s.kept])
-	appendPlanHashes(w, 3, s.names[:s.named])
+	appendHashes(w, 2, s.words[:s.kept])
+	appendHashes(w, 3, s.names[:s.named])
 	w.Close(m)
 }
 

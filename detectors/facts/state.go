@@ -29,13 +29,13 @@ type TrajectoryState struct {
 	Waiting      int64        `cbor:"14,keyasint,omitempty"`
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
+	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
 	Resources  *ResourcesState  `cbor:"19,keyasint,omitempty"`
 	Plans      *PlansState      `cbor:"20,keyasint,omitempty"`
 	Progress   *ProgressState   `cbor:"21,keyasint,omitempty"`
 	Compacted  uint32           `cbor:"22,keyasint,omitempty"`
-	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
-	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
-	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.

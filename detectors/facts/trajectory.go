@@ -183,8 +183,8 @@ func (t *Trajectory) StartTask(now int64) {
 // the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
-	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 	t.dropSlots(w)
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 	t.Partial = false // the next task is seen from its beginning
 	t.forget(w)
 	if len(t.Agents) > 1 {

@@ -38,16 +38,13 @@ type Workspace struct {
 	masked   []byte
 	drop     func(key []byte) bool
 	dropFor  *Tool
-	plan     []byte   // a plan or a result that stood in a string
-	said     callText // by the call at hand
-	words    []word
-	tokenSet [setWords]uint64 // tokens of the text at hand
 
 	scanner        lexicon.Scanner
 	toolNames      lexicon.Scanner
 	message        []byte // the text that Cur.Said reads
 	tokens         []token
 	things         []uint32
+	stems          []uint16
 	content        []uint16 // of the user's latest message
 	answerWords    []uint16
 	shift          Shift
@@ -60,6 +57,10 @@ type Workspace struct {
 	leafText       []byte
 	branches       int
 	spareSlots     []*Slots // of ended tasks, for reuse
+	plan           []byte   // a plan or a result that stood in a string
+	said           callText // by the call at hand
+	words          []word
+	tokenSet       [setWords]uint64
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -150,10 +151,6 @@ type Current struct {
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte
-	// Plan is how the step fits the agent's plan.
-	Plan Matched
-	// Fresh is what it brought that was new.
-	Fresh Fresh
 	// Said is the user's or agent's message, read; nil for other kinds, and for one
 	// that nobody can read.
 	Said *lexicon.Text
@@ -163,6 +160,10 @@ type Current struct {
 	// an answer under pressure compares with the one before; nil for none.
 	ScalarFlip *ScalarFlip
 	Shift      *Shift
+	// Plan is how the step fits the agent's plan.
+	Plan Matched
+	// Fresh is what it brought that was new.
+	Fresh Fresh
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.
