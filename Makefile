@@ -11,7 +11,7 @@ MUTATE      ?=
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-once arm64 storm storm-short soak mutation cover clean
+.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-once arm64 storm storm-short soak quality mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -66,6 +66,7 @@ arm64: ## the same output on arm64, under qemu-aarch64 (Debian: qemu-user)
 	GOARCH=arm64 $(GO) test -count=1 -exec qemu-aarch64 ./event ./windows ./detectors/state ./detectors/facts
 
 storm: ## kill and stop real detectors for a quarter of an hour and lose nothing
+	$(GO) test -count=1 -timeout 20m -run TestCrashAtEveryRecord ./stream/jetstream -every-record
 	$(GO) run ./internal/storm -mode external -for 8m -kills 100 -stops 20 -nodes 5
 	$(GO) run ./internal/storm -mode embedded -for 3m -kills 60
 	$(GO) run ./internal/storm -mode cluster -for 5m -kills 30 -stops 6 -nodes 5
@@ -77,6 +78,9 @@ storm-short: ## the same in two minutes
 	$(GO) run ./internal/storm -mode external -for 60s -kills 16 -stops 3
 	$(GO) run ./internal/storm -mode embedded -for 20s -kills 8
 	$(GO) run ./internal/storm -mode cluster -for 40s -kills 5 -stops 1 -nodes 1
+
+quality: ## measure the detectors on the sources in DATA, against QUALITY.md; UPDATE=1 writes it
+	$(GO) run ./internal/quality/measure $(if $(UPDATE),-update) $(DATA)
 
 mutation: ## negate every condition of the detectors; MUTATE='-sample 60' for a part
 	$(GO) run ./internal/mutate -accept fixtures/mutation-survivors.txt -tests ./internal/detect $(MUTATE) ./detectors/...

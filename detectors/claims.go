@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"misstep/detectors/facts"
+	"misstep/detectors/lexicon"
 )
 
 // maxClaimText is how much of a message is searched for a claim.
@@ -11,15 +12,7 @@ const maxClaimText = 8 << 10
 
 // troubleWords acknowledge that something went wrong. They are English; a
 // message in another language neither acknowledges nor claims.
-var troubleWords = []string{
-	"error", "fail", "unable", "unfortunately", "sorry", "apolog", "issue", "problem", "trouble",
-	"cannot", "can't", "can not", "couldn't", "could not", "wasn't", "was not", "weren't", "isn't", "is not",
-	"didn't", "did not", "doesn't", "does not", "don't", "do not", "haven't", "have not", "hasn't", "has not",
-	"won't", "will not", "not able", "not found", "no longer", "not possible", "not allowed", "not eligible",
-	"not available", "unavailable", "unsuccessful", "invalid", "incorrect", "denied", "rejected", "declined",
-	"refused", "mistake", "unexpected", "however", "try again", "retry", "instead", "timed out", "timeout",
-	"insufficient", "exceed", "missing", "must be", "needs to be", "require", "limit",
-}
+var troubleWords = lexicon.List(lexicon.English, lexicon.Trouble)
 
 // acknowledges reports whether a message, in lower case, owns up to trouble of
 // any kind.
@@ -38,22 +31,14 @@ var (
 )
 
 // doneWords tell that something was done, whatever it was.
-var doneWords = []string{
-	"completed", "processed", "updated", "confirmed", "done", "booked", "cancelled", "canceled", "changed",
-	"created", "sent", "submitted", "modified", "refunded", "issued", "exchanged", "returned", "added",
-	"removed", "deleted", "saved", "applied", "scheduled", "placed", "transferred", "upgraded", "finalized",
-	"finalised", "resolved", "fixed", "found", "retrieved", "paid", "charged",
-}
+var doneWords = lexicon.List(lexicon.English, lexicon.Done)
 
 // auxiliaries come at most three words before a word that tells of something
 // done, and make it a claim of the present: "has now been cancelled".
-var auxiliaries = []string{"has", "have", "been", "is", "are", "i've", "we've", "was", "were", "i", "we", "successfully", "all"}
+var auxiliaries = lexicon.List(lexicon.English, lexicon.Auxiliary)
 
 // promises make of a sentence something that is still to come.
-var promises = []string{
-	"will", "would", "shall", "should", "could", "can", "may", "might", "i'll", "let", "going",
-	"please", "if", "once", "before", "need", "want", "like",
-}
+var promises = lexicon.List(lexicon.English, lexicon.Promise)
 
 // claims reports whether a message, in lower case, tells that the tool's work
 // is done, and with which word: in one sentence that is neither a question nor
@@ -77,6 +62,7 @@ func claims(text []byte, tool []string) []byte {
 func claimIn(sentence []byte, tool []string) (claim []byte) {
 	const reach = 3 // words from the auxiliary to what was done
 	bound, aux := false, -reach-1
+	terse, closed := isTerse(sentence), bytes.HasSuffix(sentence, []byte(".")) || bytes.HasSuffix(sentence, []byte("!"))
 	var done []byte // the word before, when it tells of something done
 	for n := 0; ; n++ {
 		w, rest := nextWord(sentence)
@@ -95,7 +81,7 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 		done = nil
 		if doneSet.has(w) || named && bytes.HasSuffix(w, []byte("ed")) {
 			done = w
-			if claim == nil && n-aux <= reach {
+			if claim == nil && (n-aux <= reach || terse && (n == 0 || closed && isLast(rest))) {
 				claim = w
 			}
 		}
@@ -107,6 +93,26 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 		return nil
 	}
 	return claim
+}
+
+func isLast(rest []byte) bool {
+	w, _ := nextWord(rest)
+	return w == nil
+}
+
+// isTerse reports whether a sentence is too short for an auxiliary: "Order
+// cancelled."
+func isTerse(sentence []byte) bool {
+	const most = 6
+	for n := 0; ; n++ {
+		var w []byte
+		if w, sentence = nextWord(sentence); w == nil {
+			return true
+		}
+		if n == most {
+			return false
+		}
+	}
 }
 
 // nextWord gives the first word of a text, nil when there is none, and what

@@ -18,11 +18,19 @@ var (
 		Source:    "Tool bypass (2601.05214); TRAIL, fabricated tool output.",
 		Needs:     facts.NeedMessages | facts.NeedBeginning | facts.NeedCatalogue,
 	}
+	callInText = &Rule{
+		Name: "call_in_text", Code: "H5t", Family: "claim", Fault: event.FaultAgent,
+		Doc:       "The agent writes a call into its message instead of making it.",
+		Threshold: "At once: warning, where a form that calls have is followed by the name of a tool that it has.",
+		Guards:    "Only names of the catalogue, as words of their own, within 160 bytes of the form.",
+		Source:    "Tool bypass (2601.05214); parsers that let a call through as text.",
+		Needs:     facts.NeedMessages | facts.NeedCatalogue,
+	}
 	phantomResult = &Rule{
 		Name: "phantom_result", Code: "H6", Family: "claim", Fault: event.FaultAgent,
 		Doc:       "The agent cites what a tool or a source is said to have told, but nothing was looked up.",
-		Threshold: "At once, in a message to the user or in the reasoning that hands in the answer: warning for a claim to have searched, or to know from a source, where nothing came from outside in the trajectory.",
-		Guards:    "Context that was added, results, and long texts that the user gave count as sources; a result that only echoes its call, and what calculators and the like answer, does not. Claims about the task's own words are none.",
+		Threshold: "At once, in a message to the user or in the reasoning that hands in the answer: warning for a claim to have searched, or to know from a source, where nothing came from outside in the trajectory, and for an identifier in a message that nobody showed.",
+		Guards:    "Context that was added, results, and long texts that the user gave count as sources; a result that only echoes its call, and what calculators and the like answer, does not. Claims about the task's own words are none. Identifiers are words with letters and four digits in a row; examples are none.",
 		Source:    "TRAIL, tool-related hallucination: answers \"according to the record\" after no call at all.",
 		Needs:     facts.NeedProvenance | facts.NeedMessages | facts.NeedBeginning,
 	}
@@ -79,8 +87,85 @@ func (h *hallucinated) told(p *Pass) {
 	if p.Lacks&facts.NeedMessages != 0 {
 		return
 	}
+	h.written(p)
 	h.bypassed(p)
 	h.cited(p)
+	h.named(p)
+}
+
+// written looks for a call that the agent wrote into its message instead of
+// making it.
+func (h *hallucinated) written(p *Pass) {
+	c := p.T.Tools
+	if c == nil {
+		return
+	}
+	r := p.said()
+	if !calling.In(r.text, &r.grams) {
+		return
+	}
+	for _, mark := range callMarks {
+		i := bytes.Index(r.text, []byte(mark))
+		if i < 0 {
+			continue
+		}
+		near := r.text[i:min(len(r.text), i+maxCallText)]
+		for _, name := range c.Names {
+			h.lower = append(h.lower[:0], name...)
+			lower(h.lower)
+			if !hasName(near, h.lower) || !p.Sees(callInText, name, event.Warning) {
+				continue
+			}
+			p.Report(Finding{
+				Rule: callInText, Subject: name, Severity: event.Warning, Confidence: 800,
+				Message:  fmt.Sprintf("The agent wrote a call of %s into its message instead of making it.", quote(name)),
+				Evidence: []event.Evidence{p.Here("call as text")},
+			})
+			return
+		}
+	}
+}
+
+// callMarks begin a call that is written as text.
+var callMarks = []string{"<tool_call>", "<function_call>", "<function=", "<invoke", "action:", "\"name\":", "\"tool\":", "\"function\":", "tool_call:", "function_call:", "[tool_calls]"}
+
+var calling = facts.NewPhrases(callMarks)
+
+// maxCallText is how much after the mark is searched for the tool's name.
+const maxCallText = 160
+
+// hasName reports whether a text holds a name as a word of its own.
+func hasName(text, name []byte) bool {
+	inName := func(c byte) bool { return isWordByte(c) || c == '_' || c == '-' || c == '.' }
+	for from := 0; ; {
+		i := bytes.Index(text[from:], name)
+		if i < 0 {
+			return false
+		}
+		i += from
+		end := i + len(name)
+		if (i == 0 || !inName(text[i-1])) && (end == len(text) || !inName(text[end])) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
+// named looks for identifiers in the message that nobody showed.
+func (h *hallucinated) named(p *Pass) {
+	v := p.T.Provenance()
+	if v == nil || v.Holes || !v.Heard(facts.FromUser) || len(p.Grounds) == 0 {
+		return
+	}
+	g := &p.Grounds[0]
+	if !p.Sees(phantomResult, "identifier", event.Warning) {
+		return
+	}
+	p.Report(Finding{
+		Rule: phantomResult, Subject: "identifier", Severity: event.Warning, Confidence: 700,
+		Message:  fmt.Sprintf("The agent tells of %s, which nothing that it was shown holds.", quote(string(g.Value))),
+		Evidence: []event.Evidence{p.Here("tells of " + quote(string(g.Value)))},
+	})
 }
 
 // bypassed looks for a claim of a change by a tool that was never called.
@@ -99,7 +184,7 @@ func (h *hallucinated) bypassed(p *Pass) {
 		if !t.Changes || called(p.T, name) {
 			continue
 		}
-		claim := firstPerson(h.sentences, t.Words)
+		claim := firstPerson(h.sentences, deedsOf(t.Words))
 		if claim == nil || !p.Sees(phantomCall, name, event.Warning) {
 			continue
 		}
@@ -139,22 +224,37 @@ func changedSince(p *Pass) bool {
 	return false
 }
 
+// vagueVerbs tell of any act: what they act on says which.
+var vagueVerbs = []string{"apply", "issue", "send", "create", "make", "process", "submit", "add", "set", "put", "write", "post", "open", "start"}
+
+// deedsOf gives the words of a tool's name that a claim to have done its work
+// would be made of: its verb or, where that is vague, all further words as well.
+func deedsOf(words []string) []string {
+	for i, w := range words {
+		if isOneOf([]byte(w), vagueVerbs) {
+			return words[i:]
+		}
+		if facts.IsChange(w) {
+			return words[i : i+1]
+		}
+	}
+	return words
+}
+
 // ownMarks mark a sentence in the first person, or one that calls something
 // successful, where they begin a word.
 var ownMarks = facts.NewPhrases([]string{"i have ", "i've ", "we've ", "we have ", "successfully"})
 
-// ownWord appends the sentences in the first person that neither ask nor own up
-// to trouble.
+// ownWord appends the sentences in the first person, and the terse ones, that
+// neither ask nor own up to trouble.
 func ownWord(dst [][]byte, r *reading) [][]byte {
-	text := r.text
-	if _, at := ownMarks.Find(text, &r.grams, beginsWord); at < 0 {
-		return dst
-	}
-	for len(text) > 0 {
+	_, own := ownMarks.Find(r.text, &r.grams, beginsWord)
+	for text := r.text; len(text) > 0; {
 		end := sentenceEnd(text)
 		sentence := text[:end]
 		text = text[end:]
-		if _, at := ownMarks.Find(sentence, &r.grams, beginsWord); at < 0 ||
+		marked := own >= 0 && found(ownMarks.Find(sentence, &r.grams, beginsWord))
+		if !marked && !isTerse(sentence) ||
 			bytes.HasSuffix(bytes.TrimRight(sentence, " \t\r\n"), []byte("?")) || trouble.In(sentence, &r.grams) {
 			continue
 		}
@@ -166,7 +266,6 @@ func ownWord(dst [][]byte, r *reading) [][]byte {
 // firstPerson gives the claim of something done by a tool in such sentences, nil
 // for none.
 func firstPerson(sentences [][]byte, tool []string) []byte {
-	tool = tool[:min(1, len(tool))]
 	for _, sentence := range sentences {
 		if w := claimIn(sentence, tool); w != nil && hasStem(w, tool) {
 			return w

@@ -66,12 +66,15 @@ var (
 var HallucinatedTool = &Detector{
 	Name: "hallucinated_tool", Version: 1, Class: event.HallucinatedTool,
 	Doc:   "The agent calls a tool, or uses a parameter, that does not exist.\nNames are compared with the catalogue that the agent was offered; without one only the runtime's own word counts.",
-	Rules: []*Rule{aliasTool, misspeltTool, inventedTool, unknownParameter, variantStorm, runtimeUnknownTool, phantomCall, phantomResult},
+	Rules: []*Rule{aliasTool, misspeltTool, inventedTool, unknownParameter, variantStorm, runtimeUnknownTool, phantomCall, callInText, phantomResult},
 	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.ModelCall},
 	New:   func(*Config) Watcher { return &hallucinated{} },
 }
 
-type hallucinated struct{ sentences [][]byte }
+type hallucinated struct {
+	sentences [][]byte
+	lower     []byte
+}
 
 // stormWindow is within how many calls two calls of unknown tools are a storm.
 const stormWindow = 10

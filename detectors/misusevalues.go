@@ -34,10 +34,18 @@ var (
 		Source:    "Tools Fail (2406.19228): errors are passed over.",
 		Needs:     facts.NeedProvenance | facts.NeedPlainArguments,
 	}
+	foreignEntity = &Rule{
+		Name: "foreign_entity", Code: "T8", Family: "kind", Fault: event.FaultAgent,
+		Doc:       "The identifier of one kind of thing is passed where the tool wants another's.",
+		Threshold: "At once: warning.",
+		Guards:    "Kinds are learned in the trajectory, from the keys in results and from what the user called so: the identifier's form (capital letters, signs, runs of digits) must be known of another kind and not of this one, and this kind must be known with another form.",
+		Source:    "TRAIL tool selection errors; measured on planted look-ups.",
+		Needs:     facts.NeedProvenance | facts.NeedPlainArguments,
+	}
 	unmetPrecondition = &Rule{
 		Name: "unmet_precondition", Code: "T5", Family: "order", Fault: event.FaultPolicy,
-		Doc:       "A tool was called before one that the policy demands first has worked.",
-		Threshold: "At once: error. Silent unless the configuration's policies say `after`.",
+		Doc:       "A tool was called before one that must come first has worked.",
+		Threshold: "At once: error where the configuration's policies say `after`; warning where a tool's description names the other tool and the order.",
 		Guards:    "A success of the tool that is demanded, anywhere earlier in the task.",
 		Source:    "Invariant's flow rules, AgentSpec (2503.18666).",
 	}
@@ -59,7 +67,13 @@ func (m *toolMisuse) values(p *Pass, c *facts.Call) {
 		for i := range p.Grounds {
 			g := &p.Grounds[i]
 			switch {
+			case g.Foreign:
+				m.foreign(p, c, g)
 			case g.From&facts.FromOutside != 0:
+			case g.Shape == facts.Told:
+				if v.Heard(facts.FromUser) {
+					m.fabricated(p, c, g, grounding)
+				}
 			case g.Shape == facts.Identifier:
 				m.fabricated(p, c, g, grounding)
 			case c.Tool.Changes && g.From == 0 && !v.Spelled && !v.Derives(g.Amount):
@@ -70,9 +84,14 @@ func (m *toolMisuse) values(p *Pass, c *facts.Call) {
 	if c.Tool.Changes {
 		m.dependent(p, c)
 	}
+	if p.Catalogue != nil {
+		for _, tool := range p.Catalogue.Before(c.Tool.Name) {
+			m.precondition(p, c, tool, "the catalogue")
+		}
+	}
 	c.Tool.Policies(workflow, func(policy *facts.Policy) {
 		for _, tool := range policy.After {
-			m.precondition(p, c, tool)
+			m.precondition(p, c, tool, "the policy")
 		}
 		for i := range policy.Bounds {
 			m.bound(p, c, &policy.Bounds[i])
@@ -99,6 +118,19 @@ func (m *toolMisuse) fabricated(p *Pass, c *facts.Call, g *facts.Ground, groundi
 	p.Report(Finding{
 		Rule: fabricatedArgument, Subject: subject, Severity: s, Confidence: conf,
 		Message:  fmt.Sprintf("%s was called with %s as %s, which %s before.", c.Tool.Name, quote(string(g.Value)), g.Path, said),
+		Evidence: []event.Evidence{p.Here(g.Path + " " + quote(string(g.Value)))},
+		Tokens:   c.Tokens, CostMicroUSD: c.Cost,
+	})
+}
+
+func (m *toolMisuse) foreign(p *Pass, c *facts.Call, g *facts.Ground) {
+	subject := c.Tool.Name + "." + g.Path
+	if !p.Sees(foreignEntity, subject, event.Warning) {
+		return
+	}
+	p.Report(Finding{
+		Rule: foreignEntity, Subject: subject, Severity: event.Warning, Confidence: 600,
+		Message:  fmt.Sprintf("%s was called with %s as %s, which is the identifier of something else.", c.Tool.Name, quote(string(g.Value)), g.Path),
 		Evidence: []event.Evidence{p.Here(g.Path + " " + quote(string(g.Value)))},
 		Tokens:   c.Tokens, CostMicroUSD: c.Cost,
 	})
@@ -145,19 +177,23 @@ func (m *toolMisuse) dependent(p *Pass, c *facts.Call) {
 	}
 }
 
-func (m *toolMisuse) precondition(p *Pass, c *facts.Call, before string) {
+func (m *toolMisuse) precondition(p *Pass, c *facts.Call, before, who string) {
 	for i, t := range p.T.Task.Tools {
 		if t.Name == before && p.T.Task.Counts[i].OK > 0 {
 			return
 		}
 	}
 	subject := c.Tool.Name
-	if !p.Sees(unmetPrecondition, subject, event.Error) {
+	s, conf := event.Error, 1000
+	if who != "the policy" {
+		s, conf = event.Warning, 850
+	}
+	if !p.Sees(unmetPrecondition, subject, s) {
 		return
 	}
 	p.Report(Finding{
-		Rule: unmetPrecondition, Subject: subject, Severity: event.Error, Confidence: 1000,
-		Message:  fmt.Sprintf("%s was called, but %s, which the policy demands first, has not worked in this task.", c.Tool.Name, before),
+		Rule: unmetPrecondition, Subject: subject, Severity: s, Confidence: conf,
+		Message:  fmt.Sprintf("%s was called, but %s, which %s demands first, has not worked in this task.", c.Tool.Name, before, who),
 		Evidence: []event.Evidence{p.Here("no success of " + before + " before")},
 		Tokens:   c.Tokens, CostMicroUSD: c.Cost,
 	})

@@ -29,6 +29,9 @@ func (p *Pass) said() *reading {
 // beginsWord reports whether a word can begin at a place of a text.
 func beginsWord(text []byte, at, _ int) bool { return at == 0 || !isWordByte(text[at-1]) }
 
+// found reports whether a Find found anything.
+func found(_, at int) bool { return at >= 0 }
+
 // wordSet is words of which most others are told apart at a glance.
 type wordSet struct {
 	list    []string

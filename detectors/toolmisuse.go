@@ -49,7 +49,7 @@ var ToolMisuse = &Detector{
 	Name: "tool_misuse", Version: 1, Class: event.ToolMisuse,
 	Doc: "The agent uses a tool wrongly, or passes over its error.\nArguments are held against the tool's schema, and what the agent tells against what the tool answered.",
 	Rules: []*Rule{
-		schemaViolation, coercibleArgument, rejectedCall, fabricatedArgument, ungroundedAmount, errorIgnored, actsOnFailed, successOverFailure, silentError,
+		schemaViolation, coercibleArgument, rejectedCall, fabricatedArgument, foreignEntity, ungroundedAmount, errorIgnored, actsOnFailed, successOverFailure, silentError,
 		unconfirmedEffect, unmetPrecondition, outputSchema, valuePolicy, echoedRequest,
 	},
 	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage, event.ApprovalGiven, event.TaskEnd},

@@ -65,7 +65,11 @@ var (
 		`"status":"error","error_type":"rate_limited","content":"retry after 2 seconds"`, `"status":"timeout"`, `"status":"denied","content":"not yours"`,
 		`"status":"ok","content":{"error":"away"}`, `"status":"error","content":"Unknown tool"`, `"content":"Error: away"`, `"status":"ok"`,
 	}
-	wireTexts = []string{"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it."}
+	wireTexts = []string{
+		"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
+		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
+	}
+	wireAsks = []string{"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado."}
 )
 
 func (g *traffic) int(low, high int) int { return rapid.IntRange(low, high).Draw(g.t, "n") }
@@ -133,7 +137,7 @@ func (g *traffic) move() {
 	case "answer":
 		g.answer()
 	case "user":
-		g.emit("user_message", "", `"text":"Go on."`)
+		g.emit("user_message", "", fmt.Sprintf(`"text":%q`, g.text(wireAsks)))
 	case "agent":
 		g.emit("agent_message", g.text([]string{"", "alice"}), fmt.Sprintf(`"text":%q`, g.text(wireTexts)))
 	case "model":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ type reading struct {
 	config string
 	format string
 	shards int
-	nats   replay.NATS
+	access replay.Access
 }
 
 func (r *reading) formatFlag(cmd *cobra.Command) {
@@ -31,9 +32,34 @@ func natsFlags(cmd *cobra.Command, n *replay.NATS) {
 	f.StringVar(&n.User, "nats-user", "", "`NAME` of the user on NATS servers")
 	f.StringVar(&n.PasswordFile, "nats-password-file", "", "`FILE` that holds the user's password")
 	f.StringVar(&n.TokenFile, "nats-token-file", "", "`FILE` that holds a token, instead of a user")
-	f.StringVar(&n.CAFile, "nats-ca-file", "", "`FILE` of the authorities of NATS servers with TLS, in PEM form")
-	f.StringVar(&n.ServerName, "nats-server-name", "", "`NAME` expected in the server's certificate; default: the host")
-	f.BoolVar(&n.InsecureSkipVerify, "nats-insecure-skip-verify", false, "take any certificate of NATS servers")
+	f.StringVar(&n.NKeyFile, "nats-nkey-file", "", "`FILE` that holds the seed of an NKey, instead of a user")
+	f.StringVar(&n.CredentialsFile, "nats-credentials-file", "", "`FILE` that holds a JWT and its seed, instead of a user")
+	f.StringVar(&n.TLS.CAFile, "nats-ca-file", "", "`FILE` of the authorities of NATS servers with TLS, in PEM form")
+	f.StringVar(&n.TLS.ServerName, "nats-server-name", "", "`NAME` expected in the server's certificate; default: the host")
+	f.StringVar(&n.TLS.CertFile, "nats-cert-file", "", "`FILE` of the certificate to show to NATS servers, in PEM form")
+	f.StringVar(&n.TLS.KeyFile, "nats-key-file", "", "`FILE` of that certificate's key")
+	f.BoolVar(&n.TLS.InsecureSkipVerify, "nats-insecure-skip-verify", false, "take any certificate of NATS servers")
+}
+
+// kafkaFlags are how the clusters of kafka:// URLs are reached.
+func kafkaFlags(cmd *cobra.Command, k *replay.Kafka) {
+	f := cmd.Flags()
+	f.StringVar(&k.SASL.Mechanism, "kafka-sasl", "", "SASL mechanism of Kafka: "+strings.Join(replay.KafkaMechanisms(), ", "))
+	f.StringVar(&k.SASL.User, "kafka-user", "", "`NAME` of the user on Kafka")
+	f.StringVar(&k.SASL.PasswordFile, "kafka-password-file", "", "`FILE` that holds the user's password")
+	f.BoolVar(&k.TLS.Enabled, "kafka-tls", false, "TLS with the system's authorities; any of the following sets it")
+	f.StringVar(&k.TLS.CAFile, "kafka-ca-file", "", "`FILE` of the authorities of Kafka with TLS, in PEM form")
+	f.StringVar(&k.TLS.ServerName, "kafka-server-name", "", "`NAME` expected in the broker's certificate; default: the host")
+	f.StringVar(&k.TLS.CertFile, "kafka-cert-file", "", "`FILE` of the certificate to show to Kafka, in PEM form")
+	f.StringVar(&k.TLS.KeyFile, "kafka-key-file", "", "`FILE` of that certificate's key")
+	f.BoolVar(&k.TLS.InsecureSkipVerify, "kafka-insecure-skip-verify", false, "take any certificate of Kafka")
+	complete(cmd, "kafka-sasl", replay.KafkaMechanisms()...)
+}
+
+// accessFlags are how the brokers of URLs are reached.
+func accessFlags(cmd *cobra.Command, a *replay.Access) {
+	natsFlags(cmd, &a.NATS)
+	kafkaFlags(cmd, &a.Kafka)
 }
 
 func (r *reading) rulesFlags(cmd *cobra.Command) {
@@ -55,7 +81,7 @@ func (r *reading) inputs(cmd *cobra.Command, args []string) (*replay.Inputs, err
 	if err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
-	return replay.FindOn(cmd.Context(), r.nats, args, f, cmd.InOrStdin())
+	return replay.FindOn(cmd.Context(), r.access, args, f, cmd.InOrStdin())
 }
 
 // options gives what every replay needs.
@@ -74,7 +100,7 @@ func (r *reading) options(cmd *cobra.Command, args []string) (*replay.Options, e
 	if o.Rules, err = c.Ruleset(); err != nil {
 		return nil, err
 	}
-	r.nats = r.nats.Or(&c.NATS)
+	r.access = r.access.Or(c)
 	o.Inputs, err = r.inputs(cmd, args)
 	return o, err
 }

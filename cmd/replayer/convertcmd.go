@@ -55,7 +55,7 @@ step ids begin with the ids of the trace and of the span that told of it.`,
 		},
 	}
 	f.formatFlag(cmd)
-	natsFlags(cmd, &f.nats)
+	accessFlags(cmd, &f.access)
 	cmd.Flags().StringVar(&out, "out", "", "`FILE` to write to; - is the standard output")
 	return cmd
 }

@@ -33,6 +33,6 @@ was found with.`,
 	}
 	f.rulesFlags(cmd)
 	f.formatFlag(cmd)
-	natsFlags(cmd, &f.nats)
+	accessFlags(cmd, &f.access)
 	return cmd
 }

@@ -42,7 +42,7 @@ it stands in. The same inputs and seed give the same bytes.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.inject(cmd, args) },
 	}
 	f.formatFlag(cmd)
-	natsFlags(cmd, &f.nats)
+	accessFlags(cmd, &f.access)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "write the steps to `FILE`; - is the standard output")
 	flags.StringVar(&f.labels, "labels", "", "write the labels to `FILE`; - is the standard output")

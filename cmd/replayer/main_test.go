@@ -2,12 +2,14 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"misstep/internal/kafkatest"
 	"misstep/stream/jetstream"
 )
 
@@ -19,7 +21,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines in testdata/script and compares what they
 // print. sample.jsonl is the committed sample, $NATS the URL of a server with
-// the stream of steps.
+// the stream of steps, $KAFKA that of a cluster with the topics one, of three
+// partitions, and single.
 func TestScripts(t *testing.T) {
 	sample, err := os.ReadFile("../../fixtures/sample.jsonl")
 	if err != nil {
@@ -43,13 +46,34 @@ func TestScripts(t *testing.T) {
 	if err := jetstream.EnsureSteps(t.Context(), nc, jetstream.Limits{}); err != nil {
 		t.Fatal(err)
 	}
+	kafkaURL := ""
+	if err := kafkatest.Check(); err == nil {
+		b := kafkatest.Start(t, kafkatest.Options{})
+		kafkaURL = "kafka://" + b.Addr()
+		for topic, partitions := range map[string]int{"one": 3, "single": 1} {
+			if err := b.CreateTopic(t.Context(), topic, partitions, map[string]string{"message.timestamp.type": "LogAppendTime"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	} else {
+		t.Log("SKIPPED: ", err)
+	}
 	testscript.Run(t, testscript.Params{
+		Condition: func(cond string) (bool, error) {
+			if cond == "kafka" {
+				return kafkaURL != "", nil
+			}
+			return false, fmt.Errorf("there is no condition %q", cond)
+		},
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("NATS", server.URL())
+			e.Setenv("KAFKA", kafkaURL)
 			return os.WriteFile(filepath.Join(e.WorkDir, "sample.jsonl"), sample, 0o644)
 		},
 	})

@@ -34,7 +34,7 @@ to the standard error.`,
 	}
 	f.rulesFlags(cmd)
 	f.formatFlag(cmd)
-	natsFlags(cmd, &f.nats)
+	accessFlags(cmd, &f.access)
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "write every transition of every failure to `FILE`, one JSON object a line, instead of the list; - is the standard output")
 	flags.StringVar(&f.tasks, "tasks", "", "write the task records to `FILE`, one JSON object a line")

@@ -33,10 +33,11 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	t.label(w, s)
 	a := t.agent(w, s.Agent)
 	c := &w.Cur
-	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText = s, now, at, a, nil, nil, nil
+	c.Step, c.Now, c.Time, c.Agent, c.Call, c.Catalogue, c.ErrorText, c.Leaves, c.Asks = s, now, at, a, nil, nil, nil, nil, nil
 	c.Violations.Reset()
 	c.Output.Reset()
 	c.Grounds = c.Grounds[:0]
+	c.Said, c.ScalarFlip, c.Shift = nil, nil, nil
 	c.Lacks = 0
 	if t.Partial {
 		c.Lacks = NeedBeginning
@@ -70,6 +71,9 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 		}
 	case event.AgentMessage:
 		a.turnOpen = false
+		if w.needs&NeedProvenance != 0 {
+			t.unseen(w, s.Text)
+		}
 		t.waiting = now // until the next step tells: a user message, or more work
 		if !s.Text.Present() || s.Cut.Truncated {
 			c.Lacks |= NeedMessages
@@ -85,6 +89,14 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 	}
 	if s.Kind != event.AgentMessage {
 		t.waiting = 0
+	}
+	if w.needs&NeedDecisions != 0 {
+		w.flips = w.flips[:0]
+		t.judgeDecisions(w, s)
+		c.Flips = w.flips
+	}
+	if w.needs&NeedSlots != 0 {
+		t.slot(w, s)
 	}
 	if w.needs&NeedProvenance != 0 {
 		if s.Kind != event.ToolCall && s.Kind != event.ToolResult {

@@ -70,6 +70,7 @@ type Agent struct {
 	open     []openCall  // oldest first
 	few      [2]openCall // where open begins
 	Name     string
+	Context  Context // followed where slots are asked for
 
 	// Tags repeat the low bits of Key and Error beside each other, so that
 	// looking for an equal one touches one cache line rather than the ring.
@@ -125,6 +126,7 @@ func (a *Agent) reset(name string) {
 	}
 	a.open = a.open[:0]
 	a.turn, a.turnKey, a.turnOpen = 0, 0, false
+	a.Context = Context{}
 }
 
 // push starts a call and links it to its likes.

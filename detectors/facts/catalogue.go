@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"misstep/detectors/lexicon"
+
 	"github.com/cespare/xxhash/v2"
 
 	"misstep/detectors/schema"
@@ -33,21 +35,30 @@ type Tool struct {
 
 	Words []string // of the name, in lower case
 
+	// Confirm says that its description wants the user to confirm it.
+	Confirm bool
+
+	acts     acts
 	policies []*Policy
 	makes    bool // it makes something new, by its name
 	Inward   bool // it brings nothing from outside, by its name
 	RunsCode bool // it runs code, by its name
 
-	lower    []byte // the name in lower case
-	hash     uint64
-	volatile map[string]bool // top-level parameters that mean nothing
-	spec     []byte          // the ToolSpec's JSON, for the state
+	lower       []byte // the name in lower case
+	description []byte // in lower case, cut
+	hash        uint64
+	volatile    map[string]bool // top-level parameters that mean nothing
+	spec        []byte          // the ToolSpec's JSON, for the state
 }
+
+// Families are the families of acts that the tool's name speaks of.
+func (t *Tool) Families() lexicon.Set { return t.acts.families }
 
 // Catalogue is what tools an agent was offered. It is immutable.
 type Catalogue struct {
 	Names    []string // sorted
 	Complete bool     // false when only changes to it were seen
+	before   map[string][]string
 	tools    map[string]*Tool
 }
 
@@ -127,6 +138,7 @@ func (w *Workspace) cached(base *Catalogue, a, b []byte, build func() (*Catalogu
 		c.Names = append(c.Names, n)
 	}
 	slices.Sort(c.Names)
+	c.order()
 	if w.numCatalogues >= maxCatalogues {
 		clear(w.catalogues)
 		w.numCatalogues = 0
@@ -163,6 +175,8 @@ func (w *Workspace) addTools(c *Catalogue, tools event.Value) error {
 			}
 			w.Counts.SchemasCompiled++
 		}
+		t.Confirm = wantsConfirmation(spec.Description)
+		t.description = lowerText(spec.Description)
 		c.tools[name] = t
 		return nil
 	})
@@ -173,6 +187,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t := &Tool{Name: name, Effect: effect, Polls: polls, hash: xxhash.Sum64String(name)}
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
+	if w.needs&NeedDecisions != 0 {
+		t.acts = w.actsOf(t.Words)
+	}
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
 	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {
@@ -241,6 +258,10 @@ var readWords = []string{
 	"calculate", "check", "count", "describe", "fetch", "find", "get", "list", "lookup", "open",
 	"query", "read", "retrieve", "search", "show", "view",
 }
+
+// IsChange reports whether a word of a tool's name, in lower case, is a verb of
+// change.
+func IsChange(word string) bool { return slices.Contains(changeWords, word) }
 
 // changesByName guesses from a name whether a tool changes something: its
 // first verb tells.

@@ -15,11 +15,11 @@ type words struct {
 }
 
 const (
-	maxSaid     = 256  // words of a call that are remembered
-	leastLetter = 4    // letters of a word that counts
-	echoBytes   = 2048 // of a result that are compared
-	leastEchoed = 8    // words of a result that must be the call's
-	echoedShare = 80   // of a hundred words of the result
+	maxEchoWords = 256  // words of a call that are remembered
+	leastLetter  = 4    // letters of a word that counts
+	echoBytes    = 2048 // of a result that are compared
+	leastEchoed  = 8    // words of a result that must be the call's
+	echoedShare  = 80   // of a hundred words of the result
 )
 
 // forEachWord calls do with the hash of every word of letters that counts, until
@@ -54,7 +54,7 @@ func (v *Provenance) say(agent int32, call int64, args event.Value) {
 		if i, ok := slices.BinarySearch(v.said.set, h); !ok {
 			v.said.set = slices.Insert(v.said.set, i, h)
 		}
-		return len(v.said.set) < maxSaid
+		return len(v.said.set) < maxEchoWords
 	})
 	if len(v.said.set) >= leastEchoed {
 		v.said.call, v.said.agent = call+1, agent

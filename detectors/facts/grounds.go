@@ -3,6 +3,7 @@ package facts
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"misstep/detectors/schema"
 	"misstep/event"
@@ -15,6 +16,7 @@ type Shape uint8
 const (
 	Identifier Shape = iota
 	Amount
+	Told // an identifier in what is told to somebody, that nobody showed
 )
 
 // Ground says where one value in the arguments of a call comes from. It borrows
@@ -26,6 +28,9 @@ type Ground struct {
 	From   Source // who showed it, 0 for nobody
 	Amount int64  // in hundredths
 	Hash   uint64 // of an identifier, without its case
+	// Foreign says that an identifier is one of another kind of thing than the
+	// parameter names.
+	Foreign bool
 }
 
 // maxGrounds bounds the values of one call that are looked at.
@@ -76,6 +81,9 @@ func (g *grounding) value(v event.Value, path string) {
 		return
 	}
 	p := g.w.param(path)
+	if p.prose && v.IsString() && !g.tool.RunsCode {
+		g.told(v, path)
+	}
 	if p.free {
 		return
 	}
@@ -99,6 +107,15 @@ func (g *grounding) value(v event.Value, path string) {
 	case isIdentifier(raw, v.Form) && !g.tool.mentions(raw):
 		raw = bytes.TrimLeft(raw, "#")
 		g.add(Ground{Path: path, Value: raw, Shape: Identifier, From: g.v.Of(raw, v.Form == event.Escaped), Hash: identifierHash(raw)})
+	}
+}
+
+// told looks for identifiers that nobody showed in what is told to somebody.
+func (g *grounding) told(v event.Value, path string) {
+	for word := range namings(v.Raw, v.Form == event.Escaped) {
+		if g.v.Of(word, false) == 0 && !g.tool.mentions(word) && len(g.w.Cur.Grounds) < maxGrounds {
+			g.add(Ground{Path: path, Value: word, Shape: Told})
+		}
 	}
 }
 
@@ -177,7 +194,11 @@ type param struct {
 	free   bool // the agent may write what it likes
 	amount bool // of money
 	names  bool // a number in it names something
+	prose  bool // the agent tells somebody something
 }
+
+// proseWords are words of parameters that hold what the agent tells somebody.
+var proseWords = []string{"message", "body", "text", "note", "notes", "comment", "content", "reply", "subject", "description", "summary", "reason"}
 
 // freeWords are words of parameters that the agent fills with its own words,
 // with what it computes, or with names that it is free to choose.
@@ -186,11 +207,17 @@ var freeWords = []string{
 	"count", "limit", "offset", "page", "size", "width", "height", "length", "max", "min", "top", "k", "n", "index", "row", "line", "lines", "column",
 	"version", "model", "query", "queries", "q", "search", "term", "terms", "text", "message", "content", "contents", "body", "sql", "command", "cmd", "script",
 	"expression", "formula", "title", "name", "label", "labels", "tag", "tags", "description", "note", "notes", "reason", "summary", "comment", "thought", "plan", "answer", "question",
-	"filename", "file", "files", "path", "paths", "dir", "directory", "folder", "url", "uri", "link", "nonce", "idempotency", "correlation", "trace", "request", "seed", "color", "colour", "unit",
+	"filename", "file", "files", "path", "paths", "dir", "directory", "folder", "url", "uri", "link", "seed", "color", "colour", "unit",
 	"format", "pattern", "regex", "range", "diff", "patch", "input", "prompt", "timeout", "duration", "quantity", "qty", "percent", "rate", "ratio", "score", "temperature", "lat", "lon", "latitude", "longitude",
 }
 
-var amountWords = []string{"amount", "price", "total", "cost", "fee", "refund", "payment", "balance", "charge", "deposit", "budget", "sum"}
+// mintedWords are words of parameters whose values the agent has to make up.
+var mintedWords = []string{"nonce", "idempotency", "correlation", "trace", "span", "request", "dedup", "deduplication", "client", "session", "uuid", "guid", "random", "salt"}
+
+var amountWords = []string{
+	"amount", "price", "total", "cost", "fee", "refund", "payment", "balance", "charge", "deposit", "budget", "sum", "credit", "discount",
+	"usd", "eur", "gbp", "cents", "dollars", "euros", "betrag", "preis",
+}
 
 // namingWords are words of parameters whose numbers are no quantities.
 var namingWords = []string{"id", "ids", "number", "no", "code", "key", "ref", "reference", "account", "order", "invoice", "ticket", "zip", "postcode", "phone", "ssn", "iban", "card", "sku", "isbn", "user", "customer"}
@@ -201,19 +228,13 @@ func (w *Workspace) param(path string) param {
 	if p, ok := w.params[path]; ok {
 		return p
 	}
-	last := path
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] == '.' {
-			last = path[i+1:]
-			break
-		}
-	}
-	p, words := param{}, schema.Words(last)
+	p, words := param{}, schema.Words(string(lastName(path)))
 	has := func(list []string) bool {
 		return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(list, word) })
 	}
 	p.names = has(namingWords)
-	p.free = has(freeWords) && !(p.names && len(words) > 1)
+	p.free = has(mintedWords) || has(freeWords) && !(p.names && len(words) > 1)
+	p.prose = has(proseWords)
 	p.amount = !p.names && has(amountWords)
 	if len(w.params) >= maxNames {
 		clear(w.params)
@@ -221,6 +242,9 @@ func (w *Workspace) param(path string) param {
 	w.params[path] = p
 	return p
 }
+
+// lastName gives the last name of a path.
+func lastName(path string) []byte { return []byte(path[strings.LastIndexByte(path, '.')+1:]) }
 
 // join gives the path of a member.
 func (w *Workspace) join(path string, key event.Value) string {

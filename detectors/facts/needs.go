@@ -17,7 +17,13 @@ const (
 	NeedMessages                         // readable messages of the agent
 	NeedPlainArguments                   // arguments that can be read, not only compared
 	NeedPlainResult                      // a result that can be read, not only compared
+	NeedText                             // readable texts of the user and the agent
+	NeedLanguage                         // texts in a language whose words are known
 )
+
+// NeedSlotTypes asks that what users said, and the arguments of the call at
+// hand, can be read: from them the types of values are learned.
+const NeedSlotTypes Needs = 1 << 12
 
 // NeedProvenanceWhole asks that nothing that was said before is hidden, cut or
 // forgotten.
@@ -26,6 +32,10 @@ const NeedProvenanceWhole Needs = 1 << 13
 // NeedShape asks for the shape key of calls. It can always be had.
 const NeedShape Needs = 1 << 31
 
+// NeedSlots asks for the table of slots: what users pinned. It can always be
+// had; whether it is whole NeedSlotTypes says.
+const NeedSlots Needs = 1 << 29
+
 // NeedProvenance asks for the provenance of values. It can always be had; how
 // whole it is NeedProvenanceWhole says.
 const NeedProvenance Needs = 1 << 30
@@ -33,12 +43,18 @@ const NeedProvenance Needs = 1 << 30
 // NeedOutputSchema asks to hold results against the tool's output schema.
 const NeedOutputSchema Needs = 1 << 24
 
+// NeedDecisions asks for what the agent decided, and how the user pressed it. It
+// can always be had; whether the texts could be read NeedText and NeedLanguage
+// say.
+const NeedDecisions Needs = 1 << 28
+
 // NeedBits is the number of needs that may be lacking.
 const NeedBits = 14
 
 var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
-	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result",
+	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result", "no_text", "language",
+	12: "no_slots",
 	13: "no_provenance",
 }
 
@@ -55,7 +71,8 @@ func (n Needs) Reason() string {
 
 var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
-	"readable arguments", "readable result",
+	"readable arguments", "readable result", "readable texts", "a known language",
+	12: "typed values of the user",
 	13: "all that was said before",
 }
 

@@ -40,6 +40,7 @@ type Provenance struct {
 	amounts []int64   // of money or counts, in hundredths, the latest maxAmounts; for derived ones
 	touches []touched // the identifiers of the latest calls
 	heard   Source    // who was heard at all
+	kinds   []kind    // of identifiers
 	said    words     // of the latest call
 	Looked  bool      // something came from outside: a result that is no echo, or context
 	Spelled bool      // a number was spelt out, or a share of something named: amounts may follow from it
@@ -50,7 +51,7 @@ type Provenance struct {
 func (v *Provenance) reset() {
 	clear(v.runs)
 	v.n, v.amounts, v.touches, v.heard, v.Longest, v.Holes, v.Spelled, v.Looked = 0, v.amounts[:0], v.touches[:0], 0, 0, false, false, false
-	v.said.call, v.said.set = 0, v.said.set[:0]
+	v.said.call, v.said.set, v.kinds = 0, v.said.set[:0], v.kinds[:0]
 }
 
 // Heard reports whether any text of the source was seen.

@@ -190,8 +190,12 @@ func TestProvenanceState(t *testing.T) {
 		}
 	})
 	for _, s := range []ProvenanceState{
-		{Runs: []uint64{0}}, {Runs: make([]uint64, maxRuns+1)}, {Amounts: make([]int64, maxAmounts+1)},
-		{Touches: make([]TouchedState, maxTouched+1)}, {Touches: []TouchedState{{Agent: -1}}}, {Touches: []TouchedState{{Call: -1}}},
+		{Runs: []uint64{0}},
+		{Runs: make([]uint64, maxRuns+1)},
+		{Amounts: make([]int64, maxAmounts+1)},
+		{Touches: make([]TouchedState, maxTouched+1)},
+		{Touches: []TouchedState{{Agent: -1}}},
+		{Touches: []TouchedState{{Call: -1}}},
 	} {
 		if err := new(Provenance).restore(&s); err == nil {
 			t.Errorf("took %d values, %d amounts, touches %v", len(s.Runs), len(s.Amounts), s.Touches)

@@ -20,6 +20,7 @@ type ProvenanceState struct {
 	Said    []uint32       `cbor:"9,keyasint,omitempty"`  // words, sorted
 	Call    int64          `cbor:"10,keyasint,omitempty"` // that said them, plus 1
 	Agent   int32          `cbor:"11,keyasint,omitempty"`
+	Kinds   []uint64       `cbor:"12,keyasint,omitempty"` // key, then form
 }
 
 // TouchedState is an identifier that a call named.
@@ -72,6 +73,11 @@ func (v *Provenance) append(w *state.Writer) {
 		w.Int(10, v.said.call)
 		w.Int(11, int64(v.said.agent))
 	}
+	if w.Array(12, len(v.kinds)) {
+		for _, k := range v.kinds {
+			w.PutUint(uint64(k.key)<<32 | uint64(k.form))
+		}
+	}
 	w.Close(m)
 }
 
@@ -94,10 +100,16 @@ func (v *Provenance) restore(s *ProvenanceState) error {
 		}
 		v.touches = append(v.touches, touched{hash: x.Hash, call: x.Call, agent: x.Agent, failed: x.Failed})
 	}
-	if len(s.Said) > maxSaid || !slices.IsSorted(s.Said) || s.Call < 0 {
-		return fmt.Errorf("state: %d words of call %d are known; at most %d are, in order", len(s.Said), s.Call, maxSaid)
+	if len(s.Said) > maxEchoWords || !slices.IsSorted(s.Said) || s.Call < 0 {
+		return fmt.Errorf("state: %d words of call %d are known; at most %d are, in order", len(s.Said), s.Call, maxEchoWords)
 	}
 	v.said = words{call: s.Call, agent: s.Agent, set: append(v.said.set, s.Said...)}
+	if len(s.Kinds) > maxKinds {
+		return fmt.Errorf("state: %d kinds of identifiers are known; at most %d are", len(s.Kinds), maxKinds)
+	}
+	for _, k := range s.Kinds {
+		v.kinds = append(v.kinds, kind{uint32(k >> 32), uint32(k)})
+	}
 	v.Looked = s.Looked
 	v.heard, v.Holes, v.Longest, v.Spelled = s.Heard, s.Holes, s.Longest, s.Spelled
 	return nil

@@ -45,9 +45,19 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 	if s.Current > 0 {
 		t.cur = t.Agents[s.Current-1]
 	}
+	if s.Slots != nil {
+		if err := t.slots(w).restore(s.Slots); err != nil {
+			return err
+		}
+	}
 	if s.Provenance != nil {
 		t.provenance = new(Provenance)
-		return t.provenance.restore(s.Provenance)
+		if err := t.provenance.restore(s.Provenance); err != nil {
+			return err
+		}
+	}
+	if s.Decisions != nil {
+		return t.decide(w).restore(s.Decisions)
 	}
 	return nil
 }
@@ -88,6 +98,7 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 	a.reset(w.share(s.Name))
 	a.calls.Reset(s.First)
 	a.turn, a.turnKey, a.turnOpen = s.Turn, s.TurnKey, s.TurnOpen
+	a.Context = Context{s.Context.Last, s.Context.High, s.Context.Fell}
 	for _, o := range s.Open {
 		a.open = append(a.open, openCall{o.Index, o.ID})
 	}

@@ -112,6 +112,12 @@ func (t *Trajectory) showCall(w *Workspace, a *Agent, c *Call, call *event.Call)
 		if g := &w.Cur.Grounds[i]; g.Shape == Identifier {
 			c.FromUser = c.FromUser || g.From == FromUser
 			identifiers, last = identifiers+1, g.Hash
+			if k := w.kindOf(lastName(g.Path)); k != 0 {
+				g.Foreign = g.From&FromOutside != 0 && v.foreign(k, formOf(g.Value))
+				if !g.Foreign && g.From&FromUser != 0 {
+					v.know(kind{k, formOf(g.Value)}) // what the user calls so
+				}
+			}
 		}
 	}
 	if identifiers == 1 && !c.Tool.Changes { // of several, who knows which one it failed on
@@ -139,6 +145,14 @@ func (t *Trajectory) showResult(w *Workspace, a *Agent, c *Call, r *event.Result
 	}
 	v.Looked = v.Looked || r.Content.Form > event.Null && !c.Echo && !c.Tool.Inward
 	v.Show(r.Content, FromTool)
+	switch r.Content.Form {
+	case event.Object, event.Array:
+		v.learn(w, r.Content.Raw, true)
+	case event.Escaped:
+		if i := skipTo(r.Content.Raw, 0, ' '); i < len(r.Content.Raw) && (r.Content.Raw[i] == '{' || r.Content.Raw[i] == '[') {
+			v.learn(w, r.Content.Raw, true)
+		}
+	}
 }
 
 // echo takes over what an error says. It often repeats what the agent made up,

@@ -25,12 +25,16 @@ func (t *Trajectory) Extra() int64 {
 			n += int64(k) * openSize
 		}
 	}
+	if t.Slots != nil {
+		n += t.Slots.size()
+	}
 	if v := t.provenance; v != nil {
-		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4
+		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4 + int64(cap(v.kinds))*8
 	}
 	if t.seen.many != nil {
 		n += manySize
 	}
+	n += t.decisions.size()
 	if k := cap(t.Task.Tools); k > fewTools {
 		n += int64(k) * toolSize
 	}

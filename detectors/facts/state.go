@@ -30,6 +30,8 @@ type TrajectoryState struct {
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
+	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -85,6 +87,7 @@ type AgentState struct {
 	Turn     uint32          `cbor:"5,keyasint,omitempty"`
 	TurnKey  uint64          `cbor:"6,keyasint,omitempty"`
 	TurnOpen bool            `cbor:"7,keyasint,omitempty"`
+	Context  ContextState    `cbor:"8,keyasint,omitempty"`
 }
 
 // OpenCallState is one call without a result.
@@ -162,6 +165,14 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 	if t.provenance != nil {
 		w.Key(16)
 		t.provenance.append(w)
+	}
+	if t.Slots != nil {
+		w.Key(17)
+		t.Slots.append(w)
+	}
+	if t.decisions != nil {
+		w.Key(18)
+		t.decisions.append(w)
 	}
 	w.Close(m)
 }
@@ -264,6 +275,14 @@ func (a *Agent) append(w *state.Writer, table *Table) {
 	w.Uint(5, uint64(a.turn))
 	w.Uint(6, a.turnKey)
 	w.Bool(7, a.turnOpen)
+	if a.Context != (Context{}) {
+		w.Key(8)
+		c := w.Open()
+		w.Int(1, a.Context.Last)
+		w.Int(2, a.Context.High)
+		w.Int(3, a.Context.Fell)
+		w.Close(c)
+	}
 	w.Close(m)
 }
 

@@ -26,6 +26,8 @@ type Trajectory struct {
 	Agents               []*Agent     // in order of appearance
 	Partial              bool         // its beginning was not seen
 	short                int          // calls that an agent remembers, 0 for RingSize
+	decisions            *Decisions   // nil until something was said
+	Slots                *Slots       // what users pinned, nil while they pinned nothing
 
 	provenance *Provenance // nil while nothing is known
 
@@ -74,7 +76,8 @@ func (n *ToolCount) Open() int32 {
 // Reset makes t a new trajectory; it keeps its memory.
 func (t *Trajectory) Reset() {
 	t.Ordinal, t.Now, t.cur, t.Tools, t.Users, t.Writes, t.Tokens, t.CostMicroUSD = 0, 0, nil, nil, 0, 0, 0, 0
-	t.waiting, t.Partial, t.short, t.Labels, t.provenance = 0, false, 0, event.Labels{}, nil
+	t.waiting, t.Partial, t.short, t.Labels, t.Slots, t.provenance = 0, false, 0, event.Labels{}, nil, nil
+	t.decisions = nil
 	t.Task = Task{Tools: t.Task.Tools[:0], Counts: t.Task.Counts[:0]}
 	if cap(t.Task.Tools) == 0 {
 		t.Task.Tools, t.Task.Counts = t.tools[:0], t.counts[:0]
@@ -174,11 +177,13 @@ func (t *Trajectory) StartTask(now int64) {
 // the workspace.
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
+	t.dropSlots(w)
 	t.Partial = false // the next task is seen from its beginning
 	t.forget(w)
 	if len(t.Agents) > 1 {
 		w.spare = append(w.spare, t.Agents[1:]...)
 	}
+	t.dropDecisions(w)
 	clear(t.Agents)
 	t.Agents, t.cur = t.agents[:0], nil
 }

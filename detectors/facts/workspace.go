@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"misstep/detectors/lexicon"
 	"misstep/detectors/schema"
 	"misstep/event"
 )
@@ -24,6 +25,7 @@ type Workspace struct {
 	looseTools    map[string]*Tool
 	spare         []*Agent // of retired trajectories, for reuse
 	params        map[string]param
+	kinds         map[string]uint32
 	restored      map[string]*Tool // by ToolSpec, while states are restored
 
 	spareProvenance []*Provenance
@@ -36,6 +38,24 @@ type Workspace struct {
 	masked   []byte
 	drop     func(key []byte) bool
 	dropFor  *Tool
+
+	scanner        lexicon.Scanner
+	toolNames      lexicon.Scanner
+	message        []byte // the text that Cur.Said reads
+	tokens         []token
+	things         []uint32
+	content        []uint16 // of the user's latest message
+	answerWords    []uint16
+	shift          Shift
+	scalarFlip     ScalarFlip
+	flips          []Flip
+	spareDecisions []*Decisions // of ended tasks, for reuse
+	slot           slotLexer
+	leaves         []Leaf
+	asks           []Ask
+	leafText       []byte
+	branches       int
+	spareSlots     []*Slots // of ended tasks, for reuse
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -47,6 +67,9 @@ type Counts struct {
 	SchemasFallback uint64 // schemas that the general validator takes
 	Fallbacks       uint64 // calls that the general validator took
 	BadCatalogues   uint64
+	// Pressure on agents: user messages that pressed, denials that a user pressed
+	// against, and those of them that were turned round with nothing new.
+	PressingMessages, PressedDecisions, ReversedDecisions uint64
 }
 
 // Add adds the counts of another workspace.
@@ -58,6 +81,9 @@ func (c *Counts) Add(d Counts) {
 	c.SchemasFallback += d.SchemasFallback
 	c.Fallbacks += d.Fallbacks
 	c.BadCatalogues += d.BadCatalogues
+	c.PressingMessages += d.PressingMessages
+	c.PressedDecisions += d.PressedDecisions
+	c.ReversedDecisions += d.ReversedDecisions
 }
 
 // PriceRule is what the models whose name matches cost, in micro-USD for a
@@ -84,6 +110,7 @@ func NewWorkspace(o Options) *Workspace {
 		catalogues: map[uint64][]cachedCatalogue{},
 		looseTools: map[string]*Tool{},
 		params:     map[string]param{},
+		kinds:      map[string]uint32{},
 	}
 	w.drop = func(key []byte) bool { return w.dropFor.volatile[string(key)] }
 	return w
@@ -104,6 +131,11 @@ type Current struct {
 	// Violations are what is wrong with the arguments of a tool_call, when the
 	// tool's schema is known.
 	Violations schema.Violations
+	// Leaves are the scalar arguments of a tool_call, where slots are asked for
+	// and a user pinned something; scratch space of the workspace.
+	Leaves []Leaf
+	// Asks is what an agent_message asks the user for, in the same case.
+	Asks []Ask
 	// Output are what is wrong with a tool_result, when the tool's output schema
 	// is known.
 	Output schema.Violations
@@ -114,6 +146,15 @@ type Current struct {
 	// ErrorText is the text of a failed result in lower case, cut at 2 KiB;
 	// scratch space of the workspace.
 	ErrorText []byte
+	// Said is the user's or agent's message, read; nil for other kinds, and for one
+	// that nobody can read.
+	Said *lexicon.Text
+	// Flips are the decisions that the step turned round under pressure.
+	Flips []Flip
+	// ScalarFlip is a short answer that the step changed under pressure, Shift how
+	// an answer under pressure compares with the one before; nil for none.
+	ScalarFlip *ScalarFlip
+	Shift      *Shift
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.

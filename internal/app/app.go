@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,7 +43,9 @@ type Running struct {
 	NATS    string // URL
 	Admin   string // host:port, empty when there is none
 	Data    string // empty with a NATS server of the user's
-	Stream  string // that holds the steps
+	Stream  string // that holds the steps, or the topic
+	Kafka   string // addresses of brokers, empty with NATS
+	Group   string // with Kafka
 	Ruleset string
 
 	subject string // of steps
@@ -92,6 +95,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	a := &app{opts: o, secrets: secrets, broker: broker, registry: prometheus.NewRegistry()}
 	a.rules.set(rules)
+	a.shares.Store(1)
 	if err := a.build(ctx); err != nil {
 		if err = errors.Join(err, servers.close()); ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return nil
@@ -108,10 +112,11 @@ type app struct {
 	rules     inForce
 	secrets   *secrets
 	reloader  *reloader
-	broker    *broker
+	broker    backend
 	registry  *prometheus.Registry
 	terms     terms
-	beginning sync.Mutex // from the rules that a term begins with to its place in terms
+	shares    atomic.Int64 // partitions that share the memory
+	beginning sync.Mutex   // from the rules that a term begins with to its place in terms
 	followers *followers
 	http      *httpd.Server
 	admin     *httpd.Admin // nil: there is none
@@ -131,7 +136,7 @@ func (a *app) build(ctx context.Context) error {
 		return err
 	}
 	a.http, err = httpd.New(httpd.Options{
-		Publisher: a.broker, Ready: a.readiness.check, Degraded: a.broker.degraded, Access: a.secrets.http,
+		Publisher: a.broker, Keyed: a.broker.keyed(), Ready: a.readiness.check, Degraded: a.broker.degraded, Access: a.secrets.http,
 		Gatherer: a.registry, Register: a.registry, Log: a.opts.Log,
 	})
 	if err != nil {
@@ -150,7 +155,7 @@ func (a *app) build(ctx context.Context) error {
 	if err := a.reloader.register(a.registry); err != nil {
 		return err
 	}
-	if err := a.begin(ctx); err != nil {
+	if err := a.broker.first(ctx, a); err != nil {
 		return err
 	}
 	a.readiness.engine, a.readiness.lag, a.readiness.degraded = a.ready, a.lag, a.broker.degraded
@@ -166,7 +171,7 @@ func (a *app) build(ctx context.Context) error {
 			return fmt.Errorf("metrics: %w", err)
 		}
 	}
-	if err := a.broker.gaps.register(a.registry); err != nil {
+	if err := a.broker.register(a.registry); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	// Last, since it starts a goroutine.
@@ -178,12 +183,10 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	engineCtx, stopEngineNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngineNow()
 	engineDone, httpDone, adminDone, reloadDone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan struct{})
-	go func() { engineDone <- a.work(engineCtx) }()
+	go func() { engineDone <- a.broker.work(engineCtx, a) }()
 	go func() { httpDone <- a.http.Serve(servers.http) }()
-	r := Running{HTTP: servers.http.Addr().String(), NATS: a.broker.url(), Data: a.opts.Config.Data, Ruleset: a.rules.get().Hash(), Stream: a.opts.Config.NATS.Stream, subject: a.opts.Config.NATS.PublishSubject}
-	if a.broker.server == nil {
-		r.Data = ""
-	}
+	r := Running{HTTP: servers.http.Addr().String(), Ruleset: a.rules.get().Hash()}
+	a.broker.where(&r)
 	if a.admin != nil {
 		r.Admin = servers.admin.Addr().String()
 		go func() { adminDone <- a.admin.Serve(servers.admin) }()
@@ -223,7 +226,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	<-httpDone
 	if failed == nil {
 		a.within(stopCtx, stopEngine, "steps were not applied yet; the next start does", func(ctx context.Context) error {
-			return a.drain(ctx, engineDone)
+			return a.broker.drain(ctx, a, engineDone)
 		})
 	}
 	stopEngineNow()
@@ -257,25 +260,6 @@ func (a *app) within(ctx context.Context, most time.Duration, otherwise string, 
 	defer cancel()
 	if err := do(ctx); err != nil {
 		a.opts.Log.Warn().Err(err).Msg(otherwise)
-	}
-}
-
-// drain lets the engine apply all that is in the log, and waits for that.
-func (a *app) drain(ctx context.Context, engineDone chan error) error {
-	if a.standingBy() != nil {
-		return nil // nothing was taken in here
-	}
-	end, err := a.broker.end(ctx)
-	if err != nil {
-		return err
-	}
-	a.terms.get().log.endAt(end)
-	select {
-	case err := <-engineDone:
-		engineDone <- err
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -15,6 +15,9 @@ func banner(w io.Writer, r Running, c *config.Config) {
 	if r.Data == "" {
 		where = "steps in the stream " + r.Stream
 	}
+	if r.Kafka != "" {
+		where = "steps in the topic " + r.Stream
+	}
 	url, auth := urlOf(r.HTTP, &c.HTTP), ""
 	if c.HTTP.TokenFile != "" {
 		auth = ` -H "authorization: Bearer $(cat '` + strings.ReplaceAll(c.HTTP.TokenFile, "'", `'\''`) + `')"`
@@ -23,7 +26,11 @@ func banner(w io.Writer, r Running, c *config.Config) {
 	if r.Admin != "" {
 		fmt.Fprintf(w, "  admin %s (/debug/pprof/, /metrics)\n", urlOf(r.Admin, &c.Admin))
 	}
-	fmt.Fprintf(w, "  NATS  %s (steps to %s, failures from agent.failures.>)\n", r.NATS, r.subject)
+	if r.Kafka != "" {
+		fmt.Fprintf(w, "  Kafka %s (steps to %s, failures from %s, group %s)\n", r.Kafka, r.Stream, c.Kafka.Topics.Failures, r.Group)
+	} else {
+		fmt.Fprintf(w, "  NATS  %s (steps to %s, failures from agent.failures.>)\n", r.NATS, r.subject)
+	}
 	fmt.Fprintf(w, "  try   curl -sS %s/v1/steps -H 'content-type: application/json'%s -d '%s'\n", url, auth, trySteps)
 }
 

@@ -20,6 +20,8 @@ import (
 // written there.
 type broker struct {
 	server    *jetstream.Embedded // nil: it is the user's
+	data      string              // its folder
+	term      *term               // the first
 	config    *config.NATS
 	logger    zerolog.Logger
 	connect   func(name string) (*nats.Conn, error)
@@ -34,8 +36,23 @@ type broker struct {
 }
 
 // openBroker starts the server on the data folder, or connects to the user's,
-// and opens its streams.
-func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
+// and opens what is read and written there.
+func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (backend, error) {
+	if c.Kafka.Used() {
+		b, err := openKafka(ctx, c, log)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
+	}
+	b, err := openNATS(ctx, c, s, log)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func openNATS(ctx context.Context, c *config.Config, s *secrets, log zerolog.Logger) (*broker, error) {
 	if c.NATS.External() {
 		return openExternal(ctx, c, log)
 	}
@@ -54,7 +71,7 @@ func openBroker(ctx context.Context, c *config.Config, s *secrets, log zerolog.L
 	case err != nil:
 		return nil, err
 	}
-	b.server, b.connect, b.ownership = server, server.Connect, server.Ownership()
+	b.server, b.data, b.connect, b.ownership = server, c.Data, server.Connect, server.Ownership()
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -88,7 +105,7 @@ func (b *broker) open(ctx context.Context) (err error) {
 
 // watchGaps has data gaps told, with events on the connection of intake.
 func (b *broker) watchGaps() {
-	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, from, to int64) error {
+	b.gaps = gaps{log: b.logger, source: b.config.Stream, now: time.Now, publish: func(ctx context.Context, _ int32, from, to int64) error {
 		return jetstream.PublishGap(ctx, b.write, jetstream.Gap{Time: time.Now().UTC(), Source: b.config.Stream, From: from, To: to})
 	}}
 }
@@ -107,7 +124,7 @@ func (b *broker) prepare(ctx context.Context, nc *nats.Conn) error {
 // openLog opens the log of steps from its beginning, for its caller to close.
 func (b *broker) openLog(ctx context.Context) (*jetstream.Log, error) {
 	return jetstream.OpenLog(ctx, b.read, jetstream.LogOptions{
-		Stream: b.config.Stream, Subject: b.config.Subject, OnGap: b.gaps.found,
+		Stream: b.config.Stream, Subject: b.config.Subject, OnGap: func(from, to int64) { b.gaps.found(0, from, to) },
 		OnError: func(err error) { b.logger.Warn().Err(err).Msg("trying again") },
 	})
 }

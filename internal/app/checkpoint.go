@@ -59,30 +59,47 @@ func (f *inForce) set(r *detectors.Ruleset) {
 	f.rules = r
 }
 
-// change puts rules in force from where the log of steps is applied now. A term
-// that begins meanwhile begins with them, and is changed likewise; after an
-// error those before are in force.
+// change puts rules in force from where the log of steps is applied now, in each
+// partition. A term that begins meanwhile begins with them, and is changed
+// likewise; after an error those before are in force.
 func (a *app) change(ctx context.Context, rules *detectors.Ruleset) error {
 	before := a.rules.get()
-	for {
+	a.beginning.Lock()
+	a.rules.set(rules)
+	all := a.terms.all()
+	a.beginning.Unlock()
+	for i, t := range all {
+		err := a.changeOne(ctx, t, rules)
+		if err == nil {
+			continue
+		}
 		a.beginning.Lock()
-		a.rules.set(rules)
-		t := a.terms.get()
+		a.rules.set(before)
 		a.beginning.Unlock()
-		p := a.newProgram(rules, t.log.Source(), t.log.Partition())
+		for _, t := range all[:i] {
+			if back := a.changeOne(ctx, t, before); back != nil {
+				a.opts.Log.Error().Err(back).Int32("partition", t.partition).Msg("the rules before could not be put in force again; a restart does")
+			}
+		}
+		return err
+	}
+	return nil
+}
+
+// changeOne changes the rules of one term, or of those that follow it meanwhile.
+func (a *app) changeOne(ctx context.Context, t *term, rules *detectors.Ruleset) error {
+	for {
+		p := a.newProgram(rules, t.log.Source(), t.log.Partition(), t.shards)
 		err := t.engine.Switch(ctx, p, rules.Hash())
 		if err == nil {
 			a.terms.replace(t, p)
 			return nil
 		}
-		a.beginning.Lock()
-		same := a.terms.get() == t
-		if same {
-			a.rules.set(before)
-		}
-		a.beginning.Unlock()
-		if same || ctx.Err() != nil {
+		if a.terms.goesOn(t) || ctx.Err() != nil {
 			return err
+		}
+		if t = a.terms.of(t.partition); t == nil {
+			return nil // another process's, which changes its own
 		}
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -15,8 +16,9 @@ import (
 const terminalQueue = 4096
 
 // followers hand what the primary took to the sinks of this process. The
-// engine's tap is their only writer.
+// engines' taps are their only writers.
 type followers struct {
+	mu       sync.Mutex        // held by write
 	counts   *sinks.Prometheus // never blocks
 	terminal *sinks.Queue
 	log      zerolog.Logger
@@ -37,8 +39,11 @@ func newFollowers(counts *sinks.Prometheus, terminal sinks.Sink, log zerolog.Log
 	}
 }
 
-// write is the engine's tap. It never blocks.
+// write is the engines' tap. It blocks for no more than another's write, which
+// does not block.
 func (f *followers) write(outs []stream.Output) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.teller.write(outs)
 	f.records = f.records[:0]
 	for i := range outs {

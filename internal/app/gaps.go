@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,15 +20,16 @@ const (
 )
 
 // gaps tells of records that the log of steps does not hold any more. The
-// reader of the log is its only writer.
+// readers of its partitions are its only writers.
 type gaps struct {
 	log     zerolog.Logger
 	source  string
-	publish func(ctx context.Context, from, to int64) error
+	publish func(ctx context.Context, partition int32, from, to int64) error
 	now     func() time.Time
 
 	count, records atomic.Int64
 	mended         int64     // offset up to which the end that was lost is told
+	mu             sync.Mutex
 	until          time.Time // end of the minute
 	told, held     int       // in that minute
 }
@@ -41,16 +43,25 @@ func (g *gaps) lost(from, to int64) {
 	g.log.Error().Str("source", g.source).Int64("last", from-1).Int64("judged", to).
 		Msg("the log of steps lost its end, as it can when the power fails: it ended at the offset last and was judged up to the offset judged; " +
 			"it goes on behind that, with a data gap, and all that it holds stays")
-	g.event(from, to)
+	g.event(0, from, to)
 }
 
-// found takes one gap, both offsets included.
-func (g *gaps) found(from, to int64) {
+// found takes one gap of a partition, both offsets included.
+func (g *gaps) found(partition int32, from, to int64) {
 	if to <= g.mended {
 		return // told already
 	}
 	g.count.Add(1)
 	g.records.Add(to - from + 1)
+	if g.tell(partition, from, to) {
+		g.event(partition, from, to)
+	}
+}
+
+// tell logs a gap, unless too many were.
+func (g *gaps) tell(partition int32, from, to int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if now := g.now(); now.After(g.until) {
 		if g.held > 0 {
 			g.log.Warn().Str("source", g.source).Int("gaps", g.held).Msg("more data gaps, too many to tell each; misstep_gaps_total counts them")
@@ -59,19 +70,19 @@ func (g *gaps) found(from, to int64) {
 	}
 	if g.told == gapsTold {
 		g.held++
-		return
+		return false
 	}
 	g.told++
-	g.log.Warn().Str("source", g.source).Int64("from", from).Int64("to", to).
+	g.log.Warn().Str("source", g.source).Int32("partition", partition).Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
-	g.event(from, to)
+	return true
 }
 
 // event publishes a gap.
-func (g *gaps) event(from, to int64) {
+func (g *gaps) event(partition int32, from, to int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), publishGap)
 	defer cancel()
-	if err := g.publish(ctx, from, to); err != nil {
+	if err := g.publish(ctx, partition, from, to); err != nil {
 		g.log.Error().Err(err).Int64("from", from).Int64("to", to).Msg("the event of the data gap is not in the results log")
 	}
 }

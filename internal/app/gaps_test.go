@@ -24,7 +24,7 @@ func TestGaps(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	var events []string
 	fail := false
-	g := gaps{log: zerolog.New(&log), source: "S", now: func() time.Time { return now }, publish: func(_ context.Context, from, to int64) error {
+	g := gaps{log: zerolog.New(&log), source: "S", now: func() time.Time { return now }, publish: func(_ context.Context, _ int32, from, to int64) error {
 		if fail {
 			return errors.New("no room")
 		}
@@ -36,14 +36,14 @@ func TestGaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range int64(60) {
-		g.found(10*i+1, 10*i+3)
+		g.found(0, 10*i+1, 10*i+3)
 	}
 	if len(events) != gapsTold || events[0] != "1-3" || strings.Count(log.String(), "data gap: ") != gapsTold {
 		t.Errorf("%d events, %d lines of the log", len(events), strings.Count(log.String(), "data gap: "))
 	}
 	now = now.Add(2 * gapsEvery)
 	fail = true
-	g.found(1000, 1000)
+	g.found(0, 1000, 1000)
 	for _, want := range []string{`"gaps":10,"message":"more data gaps`, `"from":1000,"to":1000,`, `"error":"no room"`} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %s", want)

@@ -11,23 +11,13 @@ import (
 // askEnd is how long the log may take to say where it ends.
 const askEnd = 2 * time.Second
 
-// position is the offset of the last record applied; before the first it is
-// before every record.
-func (a *app) position() int64 {
-	offset, ok := a.terms.get().engine.Position()
-	if !ok {
-		return 0 // offsets begin at 1
-	}
-	return offset
-}
-
-// ready gives nil when this process owns the log and its outputs reach the
-// results log.
+// ready gives nil when this process owns the log, or its share of it, and its
+// outputs reach the results log.
 func (a *app) ready() error {
-	if err := a.standingBy(); err != nil {
+	if err := a.broker.standingBy(); err != nil {
 		return err
 	}
-	return a.terms.get().engine.Ready()
+	return a.terms.ready()
 }
 
 // lag is how many records were not applied yet; false when the log does not
@@ -35,13 +25,15 @@ func (a *app) ready() error {
 func (a *app) lag() (int64, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), askEnd)
 	defer cancel()
-	// The position first: it grows, and a lag is never negative.
-	position := a.position()
-	end, err := a.broker.end(ctx)
-	if err != nil {
-		return 0, false
+	sum := int64(0)
+	for _, t := range a.terms.all() {
+		n, err := a.broker.lag(ctx, t)
+		if err != nil {
+			return 0, false
+		}
+		sum += n
 	}
-	return max(end-position, 0), true
+	return sum, true
 }
 
 // readiness says whether a step that comes in now is judged now.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"misstep/detectors"
 	"misstep/event"
@@ -19,7 +20,7 @@ type Program struct {
 	source    string
 	partition int32
 
-	memory int64 // of each shard's state, 0: no bound
+	memory atomic.Int64 // of each shard's state, 0: no bound
 
 	mu    sync.Mutex
 	slots []*slot // one for each shard
@@ -32,12 +33,13 @@ func NewProgram(r *detectors.Ruleset, source string, partition int32) *Program {
 
 // Bound sets about how many bytes the state of all trajectories may take, spread
 // over so many shards (0: as many as stream.Options gives); 0 bytes bound
-// nothing. It counts for the shards that are made from then on.
+// nothing. It may be called by any goroutine, and counts from each shard's next
+// step on.
 func (p *Program) Bound(bytes int64, shards int) {
 	if shards == 0 {
 		shards = runtime.GOMAXPROCS(0)
 	}
-	p.memory = (bytes + int64(shards) - 1) / int64(shards)
+	p.memory.Store((bytes + int64(shards) - 1) / int64(shards))
 }
 
 // NewDecoder implements stream.Program.
@@ -45,8 +47,8 @@ func (p *Program) NewDecoder() stream.Decoder[event.Step] { return &decoder{prog
 
 // NewShard implements stream.Program.
 func (p *Program) NewShard() stream.Shard[event.Step] {
-	s := &shard{Shard: p.rules.NewShard(), slot: new(slot)}
-	s.Limit(p.memory)
+	s := &shard{Shard: p.rules.NewShard(), slot: new(slot), memory: &p.memory}
+	s.Limit(p.memory.Load())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slots = append(p.slots, s.slot)
@@ -126,7 +128,8 @@ func (d *decoder) Reset() { d.dec.Release() }
 
 type shard struct {
 	*detectors.Shard
-	slot *slot
+	slot   *slot
+	memory *atomic.Int64
 }
 
 // AppendFrozen implements stream.Shard.
@@ -137,6 +140,7 @@ func (s *shard) AppendFrozen(dst []byte, most int) (part []byte, done bool, err 
 
 // Step implements stream.Shard.
 func (s *shard) Step(b *stream.Batch[event.Step], mine []int32, out *stream.Emitter) {
+	s.Limit(s.memory.Load())
 	batch := detectors.Batch{Steps: b.Events, At: b.At, Hash: b.Hash, Clock: b.Clock}
 	s.Shard.Step(&batch, mine, emitter{out})
 	s.slot.set(s.Counts())

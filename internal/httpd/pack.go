@@ -34,7 +34,7 @@ type item struct {
 // run is one trajectory of the request. All its events go to one subject, also
 // those that do not repeat the workflow: only within one message, and between
 // the messages of one subject, is their order kept.
-type run struct{ workflow string }
+type run struct{ workflow, trajectory string }
 
 // split decodes and checks each event of a body. What it gives borrows from
 // body, in which it may change white space.
@@ -70,7 +70,7 @@ func split(body []byte) *batch {
 		if !ok {
 			i = len(b.runs)
 			index[string(key)] = i
-			b.runs = append(b.runs, run{})
+			b.runs = append(b.runs, run{trajectory: string(s.TrajectoryID)})
 		}
 		if b.runs[i].workflow == "" {
 			b.runs[i].workflow = string(s.Workflow)
@@ -87,19 +87,26 @@ func (b *batch) refuse(e eventError) {
 	}
 }
 
-// pack puts the events into messages: those of one workflow together, in their
-// order, as many as fit. A wave has one message of each workflow at most, and
-// comes after the wave before.
-func (b *batch) pack(s *subjects) (waves [][]Message) {
+// group is what the events of one message have in common.
+type group struct{ workflow, key string }
+
+// pack puts the events into messages: those of one workflow, or of one
+// trajectory if they are keyed, together, in their order, as many as fit. A wave
+// has one message of each at most, and comes after the wave before.
+func (b *batch) pack(s *subjects, keyed bool) (waves [][]Message) {
 	type place struct{ wave, at int }
-	open := map[string]place{} // the last message of each workflow
-	named := make([]string, len(b.runs))
+	open := map[group]place{} // the last message of each
+	of := make([]group, len(b.runs))
 	for i, r := range b.runs {
-		named[i] = s.name(r.workflow)
+		if keyed {
+			of[i].key = r.trajectory
+		} else {
+			of[i].workflow = s.name(r.workflow)
+		}
 	}
 	for _, e := range b.events {
-		workflow := named[e.run]
-		p, ok := open[workflow]
+		g := of[e.run]
+		p, ok := open[g]
 		if !ok {
 			p.wave = -1
 		}
@@ -109,8 +116,8 @@ func (b *batch) pack(s *subjects) (waves [][]Message) {
 				waves = append(waves, nil)
 			}
 			p.at = len(waves[p.wave])
-			waves[p.wave] = append(waves[p.wave], Message{Workflow: workflow})
-			open[workflow] = p
+			waves[p.wave] = append(waves[p.wave], Message{Workflow: g.workflow, Key: g.key})
+			open[g] = p
 		}
 		m := &waves[p.wave][p.at]
 		if len(m.Data) > 0 {

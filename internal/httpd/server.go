@@ -20,6 +20,9 @@ import (
 // Access and the limits.
 type Options struct {
 	Publisher Publisher
+	// Keyed says that a message holds events of one trajectory, and has it for
+	// its key.
+	Keyed bool
 	// Ready gives nil when steps that come in are judged at once, else why not.
 	Ready func() error
 	// Degraded says what is wrong that no restart mends; /healthz tells it.

@@ -22,9 +22,11 @@ type Publisher interface {
 	Publish(ctx context.Context, messages []Message) error
 }
 
-// Message holds step events of one workflow as newline-separated JSON.
+// Message holds step events of one workflow, or where Options.Keyed of one
+// trajectory, as newline-separated JSON.
 type Message struct {
 	Workflow string // empty when the events go to no workflow's subject
+	Key      string // trajectory, empty unless Options.Keyed
 	Data     []byte
 	Events   int
 }
@@ -113,7 +115,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, body []byte, parti
 	// Where one message of a trajectory must not come before another, that waits
 	// until the one is durable.
 	var err error
-	for _, wave := range batch.pack(s.subjects) {
+	for _, wave := range batch.pack(s.subjects, s.opts.Keyed) {
 		if err = s.opts.Publisher.Publish(r.Context(), wave); err != nil {
 			break
 		}

@@ -20,6 +20,7 @@ func contexts() []operator {
 		of(Positive, "default_after_compaction", (*plant).defaultAfterCompaction),
 		of(Positive, "begins_anew", (*plant).beginsAnew),
 		of(Positive, "reads_again_after_compaction", (*plant).readsAgain),
+		of(LookAlike, "value_from_tool", (*plant).valueFromTool),
 		of(LookAlike, "correction_followed", (*plant).correctionFollowed),
 		of(LookAlike, "verification_again", (*plant).verificationAgain),
 		of(LookAlike, "second_entity", (*plant).secondEntity),
@@ -218,6 +219,7 @@ func (p *plant) readsAgain() bool {
 		return false
 	}
 	other := p.d.entity(p.r)
+	p.user(p.say("compare", "{id2}", other.id))
 	p.call(p.d.look, map[string]any{p.d.idParam: other.id})
 	p.ok(other.record(p.d))
 	p.bad(p.compacted())

@@ -29,6 +29,7 @@ func inventions() []operator {
 			return []string{"functions.", "mcp__shop__", "tools.", "mcp__freight__"}[p.family] + t
 		}),
 		alias("alias_kebab", func(_ *plant, t string) string { return kebab(t) }),
+		of(LookAlike, "parallel_wrapper", (*plant).wrapped),
 		of(LookAlike, "tool_added", (*plant).toolAdded),
 		of(LookAlike, "promise", (*plant).promise),
 		of(LookAlike, "told_after_call", (*plant).toldAfterCall),

@@ -30,6 +30,9 @@ func loops() []operator {
 		loop(Positive, "reworded_search", (*plant).reworded),
 		loop(Positive, "monologue", (*plant).monologue),
 		loop(Positive, "compaction_loop", (*plant).compactions),
+		loop(Positive, "thrash", (*plant).thrash),
+		loop(Positive, "nothing_new", (*plant).nothingNew),
+		loop(LookAlike, "poll_waiting", (*plant).pollWaiting),
 		loop(LookAlike, "poll_progress", (*plant).pollProgress),
 		loop(LookAlike, "paging", (*plant).paging),
 		loop(LookAlike, "batch_50", (*plant).batch),
@@ -130,15 +133,26 @@ func (p *plant) cycle(k, n int) bool {
 		content map[string]any
 	}
 	var rounds []round
+	// All ids of the rounds come from a list that was read before.
+	var listed []entity
+	var rows []any
+	job := p.d.jobID(p.r)
+	for range k {
+		e := p.d.entity(p.r)
+		listed = append(listed, e)
+		rows = append(rows, map[string]any{p.d.idParam: e.id})
+	}
+	p.call(p.d.list, map[string]any{})
+	p.ok(map[string]any{"rows": rows, p.d.jobParam: job})
 	for i := range k {
 		switch i % 3 {
 		case 0:
-			e := p.d.entity(p.r)
+			e := listed[i]
 			rounds = append(rounds, round{p.d.look, map[string]any{p.d.idParam: e.id}, e.record(p.d)})
 		case 1:
 			rounds = append(rounds, round{p.d.search, map[string]any{p.d.queryParam: p.d.queries[i%5]}, map[string]any{"hits": 1, "first": p.d.subID(p.r)}})
 		case 2:
-			rounds = append(rounds, round{p.d.poll, map[string]any{p.d.jobParam: p.d.jobID(p.r)}, map[string]any{"state": "waiting"}})
+			rounds = append(rounds, round{p.d.poll, map[string]any{p.d.jobParam: job}, map[string]any{"state": fmt.Sprint("waiting", i)}})
 		}
 	}
 	for i := range k*n + 1 {
@@ -249,7 +263,11 @@ func (p *plant) pollProgress() bool {
 		return false
 	}
 	p.user(p.say("opening"))
+	p.lookup()
+	p.user(p.say("create"))
 	job := p.d.jobID(p.r)
+	p.call(p.d.create, map[string]any{p.d.idParam: p.e.id, "item_ref": p.e.sub})
+	p.ok(map[string]any{"status": "started", p.d.jobParam: job})
 	for i := range 9 {
 		p.gap = 5 * time.Second
 		p.call(p.d.poll, map[string]any{p.d.jobParam: job})

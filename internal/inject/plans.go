@@ -18,6 +18,8 @@ func plans() []operator {
 		of(LookAlike, "independent_order", (*plant).independent),
 		of(LookAlike, "check_of_the_dead", (*plant).checkOfTheDead),
 		of(LookAlike, "old_goal_confirmed", (*plant).oldGoalConfirmed),
+		of(LookAlike, "plan_not_kept_up", (*plant).notKeptUp),
+		of(LookAlike, "recreated", (*plant).recreated),
 		of(LookAlike, "plan_kept", (*plant).planKept),
 	}
 }
@@ -273,6 +275,8 @@ func (p *plant) independent() bool {
 	p.ok(map[string]any{"verified": true})
 	p.update(p.e.id, p.e.value)
 	p.plan(p.items("done", "done", "done", "in_progress")...)
+	p.agent(p.say("offer"))
+	p.user(p.say("confirm"))
 	p.call(p.d.act, p.actArgs())
 	p.ok(p.acted())
 	p.call(p.d.notify, map[string]any{"to": p.e.email, "body": p.say("note")})
@@ -321,6 +325,8 @@ func (p *plant) planKept() bool {
 	p.plan(p.items("done", "done", "in_progress")...)
 	p.verified()
 	p.plan(p.items("done", "done", "done", "in_progress")...)
+	p.agent(p.say("offer"))
+	p.user(p.say("confirm"))
 	p.call(p.d.act, p.actArgs())
 	p.ok(p.acted())
 	p.plan(p.items("done", "done", "done", "done", "in_progress")...)

@@ -16,6 +16,7 @@ func pressures() []operator {
 		of(Positive, "figure_gives_way", (*plant).figure),
 		of(LookAlike, "new_evidence_from_tool", (*plant).evidenceFromTool),
 		of(LookAlike, "new_fact_from_user", (*plant).factFromUser),
+		of(LookAlike, "condition_met", (*plant).conditionMet),
 		of(LookAlike, "another_entity", (*plant).anotherEntity),
 		of(LookAlike, "holds", (*plant).holds),
 		of(LookAlike, "other_means", (*plant).otherMeans),
@@ -135,6 +136,8 @@ func (p *plant) evidenceFromTool() bool {
 	rec["status"], rec["remark"], rec["eligible"] = "exception_granted", "override "+digits(p.r, 5)+" entered today", true
 	p.ok(rec)
 	p.agent(p.say("new_evidence"))
+	p.agent(p.say("offer"))
+	p.user(p.say("confirm"))
 	p.bad(p.call(p.d.act, p.actArgs()))
 	p.ok(p.acted())
 	p.agent(p.say("acted"))
@@ -148,6 +151,8 @@ func (p *plant) factFromUser() bool {
 	proof := digits(p.r, 6)
 	p.user(p.say("fact", "{n}", proof))
 	p.agent(p.say("fact_taken", "{n}", proof))
+	p.agent(p.say("offer"))
+	p.user(p.say("confirm"))
 	p.bad(p.call(p.d.act, p.actArgs()))
 	p.ok(p.acted())
 	p.agent(p.say("acted"))

@@ -154,7 +154,7 @@ func (u *until) Read(ctx context.Context, dst []stream.Record) (int, error) {
 }
 
 // engine is the detector's, reading from b.
-func engine(ctx context.Context, b *bench, checkpoints bool, log func(*jetstream.Log) stream.Log) (*stream.Engine[event.Step], error) {
+func engine(ctx context.Context, b *bench, checkpoints bool, log func(*jetstream.Log) stream.Log, tap func([]stream.Output)) (*stream.Engine[event.Step], error) {
 	nc, err := b.connect("engine")
 	if err != nil {
 		return nil, err
@@ -177,7 +177,7 @@ func engine(ctx context.Context, b *bench, checkpoints bool, log func(*jetstream
 	}
 	return stream.New(stream.Options[event.Step]{
 		Program: detect.NewProgram(rules, l.Source(), l.Partition()), Log: log(l), Results: results,
-		Ownership: b.server.Ownership(), Checkpoint: c,
+		Ownership: b.server.Ownership(), Checkpoint: c, Tap: tap,
 	})
 }
 
@@ -191,7 +191,7 @@ func withoutCheckpoints(ctx context.Context, b *bench, n int) error {
 func detector(ctx context.Context, b *bench, n int, checkpoints bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e, err := engine(ctx, b, checkpoints, func(l *jetstream.Log) stream.Log { return &until{l, n, cancel} })
+	e, err := engine(ctx, b, checkpoints, func(l *jetstream.Log) stream.Log { return &until{l, n, cancel} }, nil)
 	if err != nil {
 		return err
 	}

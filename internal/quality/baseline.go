@@ -3,6 +3,7 @@ package quality
 import (
 	"bytes"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"misstep/event"
@@ -116,6 +117,20 @@ func littleOverlap(r *Run) []int {
 // another author than the detectors'.
 type catalogue struct {
 	tools map[string]*jsonschema.Schema // nil where there is no schema
+	cache schemas
+}
+
+// schemas are compiled ones by the hash of their text: runs share their tools.
+type schemas map[uint64]*jsonschema.Schema
+
+func (c schemas) compile(v event.Value) *jsonschema.Schema {
+	h := xxhash.Sum64(v.Raw)
+	s, ok := c[h]
+	if !ok {
+		s = compile(v)
+		c[h] = s
+	}
+	return s
 }
 
 func (c *catalogue) add(tools event.Value) {
@@ -123,7 +138,7 @@ func (c *catalogue) add(tools event.Value) {
 		if c.tools == nil {
 			c.tools = map[string]*jsonschema.Schema{}
 		}
-		c.tools[string(t.Name)] = compile(t.Parameters)
+		c.tools[string(t.Name)] = c.cache.compile(t.Parameters)
 		return nil
 	})
 }

@@ -195,6 +195,23 @@ func (d *Data) Report(o *Options) (*Report, error) {
 	return r, nil
 }
 
+// View scores findings of a class against labels of any kind: by step and by
+// run. A label for which judged is true has its run judged; one for which is is
+// true as well is a positive.
+func (d *Data) View(o *Options, class, group string, judged, is func(l *Label) bool) []Score {
+	q := &question{class: class, group: group, scope: map[string]bool{}, tolerance: o.Tolerance, from: o.From}
+	q.is = func(l *Label) bool { return judged(l) && is(l) && l.Kind != lookAlike }
+	for i := range d.Labels.List {
+		l := &d.Labels.List[i]
+		if (o.Split == "" || Half(l.Run) == o.Split) && judged(l) {
+			q.scope[l.Run] = true
+		}
+	}
+	s, r := q.steps(d, d.Findings, func(Case) {}), q.runs(d, d.Findings)
+	s.Free, r.Free = q.free(d, "step"), q.free(d, "run")
+	return []Score{s, r}
+}
+
 // questions are what there is to score, by class: all labels of it; what people
 // called otherwise, but comes near; of what was planted each family, and the one
 // that is held out.

@@ -174,6 +174,9 @@ func (r *Report) writeOperators(b *strings.Builder) {
 		} else if o.Found.Hits == 0 {
 			what = "MISSED"
 		}
+		if o.Others > 0 {
+			what += fmt.Sprintf(" (other classes: %d)", o.Others)
+		}
 		fmt.Fprintf(b, "  %-18s %-9s %-28s %3d/%-3d %s\n", o.Class, o.Kind, o.Operator, o.Found.Hits, o.Found.Of, what)
 	}
 }

@@ -151,11 +151,14 @@ type OperatorScore struct {
 	Kind     string `json:"kind"`
 	Operator string `json:"operator"`
 	Found    Ratio  `json:"found"`
+	// Others are the runs with a finding of another class. A look-alike is
+	// healthy, so there it is a false alarm too.
+	Others int `json:"other_classes"`
 }
 
 func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 	type key struct{ class, kind, operator string }
-	count := map[key][2]int{}
+	count := map[key][3]int{}
 	of := map[string][]*Finding{}
 	for i := range d.Findings {
 		of[d.Findings[i].Run] = append(of[d.Findings[i].Run], &d.Findings[i])
@@ -173,10 +176,13 @@ func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 		}) {
 			n[0]++
 		}
+		if slices.ContainsFunc(of[l.Run], func(f *Finding) bool { return f.Class != l.Class && f.Severity >= o.From }) {
+			n[2]++
+		}
 		count[k] = n
 	}
 	for k, n := range count {
-		r.Operators = append(r.Operators, OperatorScore{k.class, k.kind, k.operator, wilson(n[0], n[1])})
+		r.Operators = append(r.Operators, OperatorScore{k.class, k.kind, k.operator, wilson(n[0], n[1]), n[2]})
 	}
 	slices.SortFunc(r.Operators, func(a, b OperatorScore) int {
 		return cmp.Or(slices.Index(Classes(), a.Class)-slices.Index(Classes(), b.Class), cmp.Compare(b.Kind, a.Kind), cmp.Compare(a.Operator, b.Operator))

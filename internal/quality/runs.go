@@ -40,12 +40,13 @@ type Step struct {
 // ReadRuns reads the runs of the inputs.
 func ReadRuns(ctx context.Context, in *replay.Inputs) (map[string]*Run, *replay.Converted, error) {
 	runs := map[string]*Run{}
+	cache := schemas{}
 	open := map[string]map[string]int{} // calls without a result, by run
 	read, err := replay.Walk(ctx, in, nil, func(s *event.Step) error {
 		id := string(s.TrajectoryID)
 		r := runs[id]
 		if r == nil {
-			r = &Run{ID: id, byID: map[string]int{}, bySeq: map[int64]int{}, specs: &catalogue{}}
+			r = &Run{ID: id, byID: map[string]int{}, bySeq: map[int64]int{}, specs: &catalogue{cache: cache}}
 			runs[id], open[id] = r, map[string]int{}
 		}
 		r.add(s, open[id])

@@ -78,6 +78,7 @@ type question struct {
 	scope     map[string]bool     // runs that are judged
 	tolerance int
 	from      event.Severity
+	plain     bool // no interval is asked for
 }
 
 // near reports whether two sets of steps come within a distance.
@@ -195,7 +196,9 @@ func (q *question) score(level string, tallies []tally) Score {
 		Class: q.class, Group: q.group, Level: level, Runs: len(q.scope), F1: all.f1(),
 		Precision: wilson(all.right, all.right+all.wrong), Recall: wilson(all.found, all.found+all.missed),
 	}
-	s.Low, s.High = bootstrap(tallies)
+	if !q.plain {
+		s.Low, s.High = bootstrap(tallies)
+	}
 	return s
 }
 
@@ -204,7 +207,7 @@ func (q *question) score(level string, tallies []tally) Score {
 func (q *question) free(d *Data, level string) []BaselineScore {
 	var out []BaselineScore
 	open := *q
-	open.from = event.SeverityNone
+	open.from, open.plain = event.SeverityNone, true
 	for _, b := range Baselines() {
 		if b.Class != "" && b.Class != q.class {
 			continue

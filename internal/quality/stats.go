@@ -27,6 +27,9 @@ func wilson(hits, of int) Ratio {
 	return Ratio{hits, of, p, max(0, mid-half), min(1, mid+half)}
 }
 
+// Share gives a share with its interval.
+func Share(hits, of int) Ratio { return wilson(hits, of) }
+
 // tally counts what one run adds to a score.
 type tally struct {
 	right, wrong  int // findings

@@ -123,6 +123,9 @@ func (in *Input) open(gap func(from, to int64), refuse func(intake.Refusal)) (pa
 	if in.nats != nil {
 		return in.nats.open(in.Name, gap)
 	}
+	if in.kafka != nil {
+		return in.kafka.open(in.Name, gap)
+	}
 	if in.Format == intake.Steps {
 		if in.stdin != nil {
 			return stream.OpenReader(stream.FileOptions{Source: in.Name}, in.stdin), nil

@@ -39,6 +39,7 @@ type Input struct {
 	size   int64      // of the file in bytes
 	stdin  io.Reader  // what the standard input gives, from its beginning
 	nats   *natsInput // nil: not on a NATS server
+	kafka  *kafkaInput
 }
 
 // Inputs are what a replay reads, in order.
@@ -60,12 +61,12 @@ func (in *Inputs) Gaps() (gaps, records int64) {
 // their paths. format is Auto or insists. A file that is named and is in no
 // known format is an error; one that a folder holds is skipped.
 func Find(args []string, format intake.Format, stdin io.Reader) (*Inputs, error) {
-	return FindOn(context.Background(), NATS{}, args, format, stdin)
+	return FindOn(context.Background(), Access{}, args, format, stdin)
 }
 
 // FindOn is Find with parts of streams among the arguments, whose servers it
 // asks.
-func FindOn(ctx context.Context, access NATS, args []string, format intake.Format, stdin io.Reader) (*Inputs, error) {
+func FindOn(ctx context.Context, access Access, args []string, format intake.Format, stdin io.Reader) (*Inputs, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no input is named; give a file, a folder or - for the standard input")
 	}
@@ -80,9 +81,11 @@ func FindOn(ctx context.Context, access NATS, args []string, format intake.Forma
 			piped = true
 			err = in.addStdin(format, stdin)
 		case isNATS(arg):
-			err = in.addNATS(ctx, arg, format, access)
+			err = in.addNATS(ctx, arg, format, access.NATS)
+		case isKafka(arg):
+			err = in.addKafka(ctx, arg, format, access.Kafka)
 		case strings.Contains(arg, "://"):
-			err = fmt.Errorf("%s: this version reads files, folders, the standard input and %s", redacted(arg), natsForm)
+			err = fmt.Errorf("%s: no such input is known; there are files, folders, the standard input, %s, and %s", redacted(arg), kafkaForm, natsForm)
 		default:
 			err = in.addPath(arg, format)
 		}
@@ -188,7 +191,7 @@ func (in *Inputs) addStdin(format intake.Format, stdin io.Reader) error {
 func (in *Inputs) Total() int64 {
 	var n int64
 	for _, f := range in.Files {
-		if f.stdin != nil {
+		if f.stdin != nil || f.kafka != nil {
 			return 0
 		}
 		n += f.size
@@ -200,7 +203,7 @@ func (in *Inputs) Total() int64 {
 func (in *Inputs) streams() int {
 	n := 0
 	for _, f := range in.Files {
-		if f.nats != nil {
+		if f.nats != nil || f.kafka != nil {
 			n++
 		}
 	}

@@ -98,7 +98,8 @@ func TestFindErrors(t *testing.T) {
 		{[]string{filepath.Join(dir, "runs.jsonl")}, `found an object with "trajectory_id", "success"; understood are`},
 		{[]string{filepath.Join(dir, "none")}, "no file ends in .jsonl, .ndjson, .json"},
 		{[]string{filepath.Join(dir, "other")}, "no file in this folder can be read: "},
-		{[]string{"kafka://broker/topic"}, "the standard input and nats://HOST:PORT/STREAM"},
+		{[]string{"redis://host/topic"}, "the standard input, kafka://HOST:PORT/TOPIC"},
+		{[]string{"kafka://broker/topic"}, "give a broker as host:port"},
 		{[]string{"-", "-"}, "can be read once"},
 	} {
 		_, err := Find(c.args, Auto, strings.NewReader(aStep))

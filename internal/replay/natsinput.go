@@ -19,17 +19,34 @@ import (
 // NATS says how the servers of nats:// URLs are reached. Secrets are in files.
 type NATS struct {
 	User, PasswordFile, TokenFile string
-	CAFile, ServerName            string
-	InsecureSkipVerify            bool
+	NKeyFile, CredentialsFile     string
+	TLS                           jetstream.TLSOptions
+}
+
+// Access says how the brokers of URLs are reached.
+type Access struct {
+	NATS  NATS
+	Kafka Kafka
+}
+
+// Or gives the settings of a configuration where a has none of its own.
+func (a Access) Or(c *config.Config) Access {
+	return Access{NATS: a.NATS.Or(&c.NATS), Kafka: a.Kafka.Or(&c.Kafka)}
 }
 
 // Or gives the settings of a configuration where n has none of its own.
 func (n NATS) Or(c *config.NATS) NATS {
-	if n.User == "" && n.PasswordFile == "" && n.TokenFile == "" {
-		n.User, n.PasswordFile, n.TokenFile = c.User, c.PasswordFile, c.TokenFile
+	if !c.External() {
+		return n // what it has is the embedded server's
 	}
-	if n.CAFile == "" && n.ServerName == "" && !n.InsecureSkipVerify {
-		n.CAFile, n.ServerName, n.InsecureSkipVerify = c.TLS.CAFile, c.TLS.ServerName, c.TLS.InsecureSkipVerify
+	if n.User == "" && n.PasswordFile == "" && n.TokenFile == "" && n.NKeyFile == "" && n.CredentialsFile == "" {
+		n.User, n.PasswordFile, n.TokenFile, n.NKeyFile, n.CredentialsFile = c.User, c.PasswordFile, c.TokenFile, c.NKeyFile, c.CredentialsFile
+	}
+	if n.TLS == (jetstream.TLSOptions{}) {
+		n.TLS = jetstream.TLSOptions{
+			CAFile: c.TLS.CAFile, ServerName: c.TLS.ServerName, InsecureSkipVerify: c.TLS.InsecureSkipVerify,
+			CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
+		}
 	}
 	return n
 }
@@ -37,8 +54,7 @@ func (n NATS) Or(c *config.NATS) NATS {
 func (n NATS) connect(ctx context.Context, server string) (*nats.Conn, error) {
 	return jetstream.Connect(ctx, jetstream.ConnectOptions{
 		URLs: []string{server}, Name: "misstep replayer", User: n.User, PasswordFile: n.PasswordFile, TokenFile: n.TokenFile,
-		TLS:    jetstream.TLSOptions{CAFile: n.CAFile, ServerName: n.ServerName, InsecureSkipVerify: n.InsecureSkipVerify},
-		Logger: zerolog.Nop(),
+		NKeyFile: n.NKeyFile, CredentialsFile: n.CredentialsFile, TLS: n.TLS, Logger: zerolog.Nop(),
 	})
 }
 

@@ -1,12 +1,11 @@
 package replay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 
 	"misstep/event"
 	"misstep/stream"
-	"misstep/stream/jetstream"
 )
 
 // Speed is how many times faster than it was recorded traffic is sent; 0 as
@@ -38,8 +36,8 @@ func ParseSpeed(s string) (Speed, error) {
 // PublishOptions say what is sent where.
 type PublishOptions struct {
 	Inputs *Inputs
-	To     string // nats://host:port/subject
-	NATS   NATS
+	To     string // kafka://host:port/topic or nats://host:port/subject
+	Access Access
 	Speed  Speed
 	Pack   int // steps in a message at most; below 2 each has its own
 	// Shift moves all times by the same amount, so that the last step is of the
@@ -65,43 +63,33 @@ const (
 )
 
 // publishForm is how the target of publish is named.
-const publishForm = "nats://HOST:PORT/SUBJECT"
+const publishForm = "kafka://HOST:PORT/TOPIC or nats://HOST:PORT/SUBJECT"
+
+// message is what is sent at a time: steps, of one trajectory where keyed.
+type message struct{ key, value []byte }
 
 // sender stores messages, and returns when all are stored.
 type sender interface {
-	Publish(ctx context.Context, msgs []jetstream.StepMessage) error
+	Publish(ctx context.Context, msgs []message) error
 }
 
-// Publish sends the steps of the inputs to a NATS subject that a stream takes.
-// Ids are kept. After an error the result says what was acknowledged.
+// Publish sends the steps of the inputs to a Kafka topic, or to a NATS subject
+// that a stream takes. Ids are kept. After an error the result says what was
+// acknowledged.
 func Publish(ctx context.Context, o PublishOptions) (*Published, error) {
-	if !isNATS(o.To) {
-		return nil, fmt.Errorf("--to: found %q; give %s", redacted(o.To), publishForm)
+	switch {
+	case isKafka(o.To):
+		return publishKafka(ctx, &o)
+	case isNATS(o.To):
+		return publishNATS(ctx, &o)
 	}
-	server, subject, query, err := splitNATS(o.To, publishForm)
-	if err == nil && len(query) > 0 {
-		err = errors.New("there is something after a ?; give " + publishForm)
-	}
-	if err == nil {
-		err = jetstream.CheckSubject(subject)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--to: %s: %w", redacted(o.To), err)
-	}
-	nc, err := o.NATS.connect(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	defer nc.Close()
-	to, err := jetstream.NewPublisher(nc, jetstream.PublisherOptions{Stream: jetstream.AnyStream, Subject: subject})
-	if err != nil {
-		return nil, err
-	}
-	return publish(ctx, &o, to, int(min(nc.MaxPayload(), math.MaxInt32)))
+	return nil, fmt.Errorf("--to: found %q; give %s", redacted(o.To), publishForm)
 }
 
-func publish(ctx context.Context, o *PublishOptions, to sender, most int) (*Published, error) {
-	p := &publishing{to: to, speed: o.Speed, pack: max(o.Pack, 1), most: most, out: &Published{To: o.To, Skipped: o.Inputs.Skipped}}
+// publish sends through a sender messages of most bytes; keyed ones hold steps of
+// one trajectory.
+func publish(ctx context.Context, o *PublishOptions, to sender, most int, keyed bool) (*Published, error) {
+	p := &publishing{to: to, keyed: keyed, packs: map[string]*pack{}, speed: o.Speed, pack: int64(max(o.Pack, 1)), most: most, out: &Published{To: o.To, Skipped: o.Inputs.Skipped}}
 	if o.Shift {
 		done, err := o.Inputs.spool()
 		if err != nil {
@@ -180,23 +168,33 @@ func timeOf(rec *stream.Record, s *event.Step) int64 {
 // acked.
 type publishing struct {
 	to    sender
+	keyed bool
 	speed Speed
-	pack  int
+	pack  int64
 	most  int // bytes of a message
 	shift int64
 	out   *Published
 	acked atomic.Int64
 
-	begun   time.Time // when the step of the time first was sent
-	first   int64
-	latest  int64 // time sent so far
-	timed   bool  // first and latest are set
-	line    []byte
-	packed  []byte // of the message that is being made
-	inPack  int64  // steps in it
-	burst   []jetstream.StepMessage
+	begun  time.Time // when the step of the time first was sent
+	first  int64
+	latest int64 // time sent so far
+	timed  bool  // first and latest are set
+	line   []byte
+
+	packs   map[string]*pack // that are being made, by trajectory, or one of all
+	order   []string         // of the packs, oldest first
+	inPack  int64            // steps in them
+	packed  int              // bytes in them
+	burst   []message
 	inBurst int64 // steps
 	bytes   int
+}
+
+// pack is a message that is being made.
+type pack struct {
+	text  []byte
+	steps int64
 }
 
 func (p *publishing) step(ctx context.Context, rec *stream.Record, s *event.Step) error {
@@ -213,28 +211,64 @@ func (p *publishing) step(ctx context.Context, rec *stream.Record, s *event.Step
 	if len(p.line) > p.most {
 		return fmt.Errorf("a step of %d bytes is larger than the server takes, %d; raise max_payload there", len(p.line), p.most)
 	}
-	if p.inPack > 0 && (p.inPack == int64(p.pack) || len(p.packed)+1+len(p.line) > min(p.most, maxPacked)) {
-		if err := p.close(ctx); err != nil {
+	key := ""
+	if p.keyed {
+		key = string(s.TrajectoryID)
+	}
+	if k := p.packs[key]; k != nil && len(k.text)+1+len(p.line) > min(p.most, maxPacked) {
+		if err := p.close(ctx, key); err != nil {
 			return err
 		}
 	}
-	if p.inPack > 0 {
-		p.packed = append(p.packed, '\n')
+	k := p.packs[key]
+	if k == nil {
+		k = &pack{}
+		p.packs[key] = k
+		p.order = append(p.order, key)
+	} else {
+		k.text = append(k.text, '\n')
 	}
-	p.packed = append(p.packed, p.line...)
+	k.text = append(k.text, p.line...)
+	k.steps++
 	p.inPack++
+	p.packed += len(p.line)
+	switch {
+	case k.steps >= p.pack:
+		return p.close(ctx, key)
+	case p.packed > burstBytes:
+		return p.closeAll(ctx)
+	}
 	return nil
 }
 
-// close ends the message that is being made.
-func (p *publishing) close(ctx context.Context) error {
-	if p.inPack == 0 {
-		return nil
+// close ends a message that is being made.
+func (p *publishing) close(ctx context.Context, key string) error {
+	k := p.packs[key]
+	delete(p.packs, key)
+	p.order = slices.DeleteFunc(p.order, func(o string) bool { return o == key })
+	return p.add(ctx, key, k)
+}
+
+// closeAll ends all of them.
+func (p *publishing) closeAll(ctx context.Context) error {
+	order := p.order
+	p.order = nil
+	for _, key := range order {
+		k := p.packs[key]
+		delete(p.packs, key)
+		if err := p.add(ctx, key, k); err != nil {
+			return err
+		}
 	}
-	p.burst = append(p.burst, jetstream.StepMessage{Value: bytes.Clone(p.packed)})
-	p.bytes += len(p.packed)
-	p.inBurst += p.inPack
-	p.packed, p.inPack = p.packed[:0], 0
+	return nil
+}
+
+func (p *publishing) add(ctx context.Context, key string, k *pack) error {
+	p.inPack -= k.steps
+	p.packed -= len(k.text)
+	p.burst = append(p.burst, message{key: []byte(key), value: k.text})
+	p.bytes += len(k.text)
+	p.inBurst += k.steps
 	if len(p.burst) >= burstMessages || p.bytes >= burstBytes {
 		return p.send(ctx)
 	}
@@ -255,7 +289,7 @@ func (p *publishing) send(ctx context.Context) error {
 }
 
 func (p *publishing) flush(ctx context.Context) error {
-	if err := p.close(ctx); err != nil {
+	if err := p.closeAll(ctx); err != nil {
 		return err
 	}
 	return p.send(ctx)

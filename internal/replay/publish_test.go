@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"misstep/event"
-	"misstep/stream/jetstream"
 )
 
 // sent is a sender that notes what comes when.
@@ -23,12 +22,12 @@ type sent struct {
 
 var errSend = errors.New("the server is away")
 
-func (s *sent) Publish(ctx context.Context, msgs []jetstream.StepMessage) error {
+func (s *sent) Publish(ctx context.Context, msgs []message) error {
 	if s.calls++; s.calls == s.fail {
 		return errSend
 	}
 	for _, m := range msgs {
-		s.log = append(s.log, fmt.Sprintf("%.0f %s", time.Since(s.begin).Seconds(), brief(m.Value)))
+		s.log = append(s.log, fmt.Sprintf("%.0f %s", time.Since(s.begin).Seconds(), brief(m.value)))
 	}
 	return ctx.Err()
 }
@@ -85,7 +84,7 @@ func TestPublish(t *testing.T) {
 				}
 				c.o.Inputs = in
 				to := &sent{begin: time.Now()}
-				done, err := publish(t.Context(), &c.o, to, 1<<20)
+				done, err := publish(t.Context(), &c.o, to, 1<<20, false)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,22 +113,22 @@ func TestPublishFails(t *testing.T) {
 		}
 		return in
 	}
-	done, err := publish(t.Context(), &PublishOptions{Inputs: find(), Pack: 2}, &sent{fail: 2}, 1<<20)
+	done, err := publish(t.Context(), &PublishOptions{Inputs: find(), Pack: 2}, &sent{fail: 2}, 1<<20, false)
 	if !errors.Is(err, errSend) || done.Steps != 1024 || done.Messages != 512 ||
 		!strings.HasSuffix(err.Error(), "; 1024 steps were acknowledged, 976 more were perhaps stored besides; sending all again is harmless where steps have ids") {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if _, err := publish(t.Context(), &PublishOptions{Inputs: find()}, &sent{}, 1000); err == nil || !strings.Contains(err.Error(), "is larger than the server takes, 1000; raise max_payload there") {
+	if _, err := publish(t.Context(), &PublishOptions{Inputs: find()}, &sent{}, 1000, false); err == nil || !strings.Contains(err.Error(), "is larger than the server takes, 1000; raise max_payload there") {
 		t.Errorf("got %v", err)
 	}
 	// A message is no larger than the server takes, however many steps it may hold.
 	to := &sent{}
-	if done, err := publish(t.Context(), &PublishOptions{Inputs: find(), Pack: 1000}, to, 10_000); err != nil || done.Steps != 2000 || done.Messages < 2000/9 {
+	if done, err := publish(t.Context(), &PublishOptions{Inputs: find(), Pack: 1000}, to, 10_000, false); err != nil || done.Steps != 2000 || done.Messages < 2000/9 {
 		t.Errorf("%+v, %v", done, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := publish(ctx, &PublishOptions{Inputs: find()}, to, 1<<20); err == nil || !strings.HasPrefix(err.Error(), "interrupted; 0 steps were acknowledged") {
+	if _, err := publish(ctx, &PublishOptions{Inputs: find()}, to, 1<<20, false); err == nil || !strings.HasPrefix(err.Error(), "interrupted; 0 steps were acknowledged") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -145,4 +144,41 @@ func TestParseSpeed(t *testing.T) {
 			t.Errorf("%q is %d", s, got)
 		}
 	}
+}
+
+// TestPublishKeyed: a message holds steps of one trajectory, which keep their
+// order, and has it as key.
+func TestPublishKeyed(t *testing.T) {
+	var text strings.Builder
+	for i, id := range []string{"t", "u", "t", "t", "v", "u", "t", "u", "t"} {
+		fmt.Fprintf(&text, `{"trajectory_id":%q,"kind":"user_message","text":"x","id":"%s%d"}`+"\n", id, id, i)
+	}
+	for pack, want := range map[int]string{
+		1: "t=t0 u=u1 t=t2 t=t3 v=v4 u=u5 t=t6 u=u7 t=t8",
+		2: "t=t0,t2 u=u1,u5 t=t3,t6 v=v4 u=u7 t=t8",
+		9: "t=t0,t2,t3,t6,t8 u=u1,u5,u7 v=v4",
+	} {
+		in, err := Find([]string{"-"}, Auto, strings.NewReader(text.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got keyedSent
+		out, err := publish(t.Context(), &PublishOptions{Inputs: in, Pack: pack}, &got, 1<<20, true)
+		if err != nil || out.Steps != 9 || int(out.Messages) != len(got) {
+			t.Errorf("pack %d: %+v, %v", pack, out, err)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("pack %d: got %s, want %s", pack, text, want)
+		}
+	}
+}
+
+// keyedSent are messages with their keys.
+type keyedSent []string
+
+func (s *keyedSent) Publish(_ context.Context, msgs []message) error {
+	for _, m := range msgs {
+		*s = append(*s, string(m.key)+"="+brief(m.value))
+	}
+	return nil
 }

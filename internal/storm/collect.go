@@ -13,9 +13,10 @@ import (
 
 // result is one output as it is in the results stream.
 type result struct {
-	key    string // id/rev
-	value  []byte
-	stored time.Time
+	key       string // id/rev
+	value     []byte
+	stored    time.Time
+	partition int32 // that it comes from
 }
 
 // collect reads the results stream until it holds as many outputs as there must
@@ -54,7 +55,7 @@ func (w *world) collect(ctx context.Context, expected int) ([]result, error) {
 					return nil, err
 				}
 			}
-			out = append(out, result{key, m.Data(), meta.Timestamp})
+			out = append(out, result{key: key, value: m.Data(), stored: meta.Timestamp})
 			distinct[key] = true
 			last = time.Now()
 		}

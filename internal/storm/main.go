@@ -25,11 +25,12 @@ import (
 	"time"
 )
 
-// The modes: which NATS server the detectors use.
+// The modes: which server the detectors use.
 const (
 	external = "external" // one, as a process of its own
 	embedded = "embedded" // the detector's own, killed with it
 	cluster  = "cluster"  // three, of which one at a time is lost
+	onKafka  = "kafka"    // none: a Kafka broker, shared by three detectors
 )
 
 // options say what is run.
@@ -38,7 +39,8 @@ type options struct {
 	length time.Duration
 	kills  int // kill -9 of detectors, at least
 	stops  int // SIGSTOP of detectors for longer than the lease, at least
-	nodes  int // kill -9 of NATS servers, at least
+	nodes  int // kill -9 of servers, at least
+	leaves int // detectors that leave and come back, with Kafka
 	rate   int // steps a second
 	live   int // trajectories at a time
 	seed   uint64
@@ -64,23 +66,24 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	var o options
 	flags := flag.NewFlagSet("storm", flag.ContinueOnError)
-	flags.StringVar(&o.mode, "mode", external, "external, embedded or cluster")
+	flags.StringVar(&o.mode, "mode", external, "external, embedded, cluster or kafka")
 	flags.DurationVar(&o.length, "for", 2*time.Minute, "how long steps are published")
 	flags.IntVar(&o.kills, "kills", 40, "detectors that are killed")
 	flags.IntVar(&o.stops, "stops", 6, "detectors that are stopped for longer than the lease")
-	flags.IntVar(&o.nodes, "nodes", 0, "NATS servers that are killed, if they are processes of their own")
+	flags.IntVar(&o.nodes, "nodes", 0, "servers that are killed, if they are processes of their own")
+	flags.IntVar(&o.leaves, "leaves", 0, "with Kafka: detectors that stop in order and start again")
 	flags.IntVar(&o.rate, "rate", 1000, "steps a second")
 	flags.IntVar(&o.live, "live", 300, "trajectories at a time")
 	flags.Uint64Var(&o.seed, "seed", 0, "of all that is random; 0: another each time")
-	flags.DurationVar(&o.lease, "lease", 2*time.Second, "lease of the owner")
+	flags.DurationVar(&o.lease, "lease", 2*time.Second, "lease of the owner, or session of the members")
 	flags.StringVar(&o.bin, "bin", "", "the detector; default: it is built")
 	flags.BoolVar(&o.soak, "soak", false, "embedded: look at memory and goroutines while the configuration is reloaded")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with all logs")
 	if err := flags.Parse(args); err != nil {
 		return 2, err
 	}
-	if !slices.Contains([]string{external, embedded, cluster}, o.mode) {
-		return 2, fmt.Errorf("-mode %q: there are external, embedded, cluster", o.mode)
+	if !slices.Contains([]string{external, embedded, cluster, onKafka}, o.mode) {
+		return 2, fmt.Errorf("-mode %q: there are external, embedded, cluster, kafka", o.mode)
 	}
 	if o.soak && o.mode != embedded {
 		return 2, fmt.Errorf("-soak goes with -mode %s", embedded)
@@ -150,16 +153,25 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 		return nil, err
 	}
 	r = &report{kills: w.kills, stops: w.stops, nodes: w.nodes, steps: want.steps}
-	got, err := w.collect(ctx, len(want.records))
+	collect := w.collect
+	if w.broker != nil {
+		collect = w.collectKafka
+	}
+	got, err := collect(ctx, len(want.records))
 	if err != nil {
 		return nil, err
 	}
+	r.dropped, r.leaves = w.dropped, w.leaves
 	r.compare(want, got)
 	if o.soak {
 		var ok bool
 		if r.soaked, ok = flat(samples); !ok {
 			r.grew = true
 		}
+	}
+	if w.broker != nil {
+		r.recovery = kafkaRecoveries(w.deaths, got)
+		return r, nil
 	}
 	if !o.soak { // whose stream has lost its beginning by its end
 		again, err := w.replay(ctx)
@@ -175,6 +187,7 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 // report says what came out.
 type report struct {
 	kills, stops, nodes, steps int
+	leaves, dropped            int
 	expected, found            int
 	lost, wrong, repeated      []string
 	differ                     []string // what the replayer makes of the same stream, where it is not that
@@ -232,6 +245,12 @@ func (r *report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d steps published, %d detectors killed, %d stopped for longer than the lease, %d servers killed\n", r.steps, r.kills, r.stops, r.nodes)
 	fmt.Fprintf(&b, "%d outputs expected, %d found: lost %d, wrong %d, repeated %d\n", r.expected, r.found, len(r.lost), len(r.wrong), len(r.repeated))
+	if r.leaves > 0 {
+		fmt.Fprintf(&b, "%d detectors left and came back\n", r.leaves)
+	}
+	if r.dropped > 0 {
+		fmt.Fprintf(&b, "%d outputs were there again with the same origin, as a stale owner repeats them, and dropped by it\n", r.dropped)
+	}
 	if r.again > 0 {
 		fmt.Fprintf(&b, "the replayer makes %d of the same stream, %d of them others\n", r.again, len(r.differ))
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -89,18 +90,27 @@ func produce(url string, args []string) error {
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
+	p, err := newProducer(args[0], seed, live, retain)
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	p, err := newProducer(js, args[0], seed, live, retain)
-	if err != nil {
-		return err
+	if addr, ok := strings.CutPrefix(url, kafkaScheme); ok {
+		publish, done, err := kafkaPublish(addr)
+		if err != nil {
+			return err
+		}
+		defer done()
+		p.publish = publish
+	} else {
+		nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		if p.js, err = jetstream.New(nc); err != nil {
+			return err
+		}
+		p.publish = p.publishNATS
 	}
 	for began := time.Now(); ctx.Err() == nil; {
 		if due := time.Duration(p.steps) * time.Second / time.Duration(rate); due > time.Since(began) {
@@ -119,19 +129,22 @@ func produce(url string, args []string) error {
 // producer publishes, and runs the detect program alone, without any log, over
 // what it published.
 type producer struct {
-	js    jetstream.JetStream
-	gen   *gen.Generator
-	next  []byte // line that is not published yet
-	shard *detectors.Shard
-	dec   event.Decoder
-	file  *os.File
-	out   *json.Encoder
-	buf   *bufio.Writer
-	err   error
-	steps int
+	js jetstream.JetStream
+	// publish returns when all lines are stored, each at least once; keys are
+	// their trajectories.
+	publish func(keys []string, lines [][]byte) error
+	gen     *gen.Generator
+	next    []byte // line that is not published yet
+	shard   *detectors.Shard
+	dec     event.Decoder
+	file    *os.File
+	out     *json.Encoder
+	buf     *bufio.Writer
+	err     error
+	steps   int
 }
 
-func newProducer(js jetstream.JetStream, file string, seed uint64, live int, retain time.Duration) (*producer, error) {
+func newProducer(file string, seed uint64, live int, retain time.Duration) (*producer, error) {
 	rules, err := detectors.NewRuleset(detectors.Config{Retain: retain})
 	if err != nil {
 		return nil, err
@@ -141,7 +154,7 @@ func newProducer(js jetstream.JetStream, file string, seed uint64, live int, ret
 		return nil, err
 	}
 	p := &producer{
-		js: js, gen: gen.New(gen.Options{Seed: seed, Trajectories: live, LoopPerMille: 200}),
+		gen:   gen.New(gen.Options{Seed: seed, Trajectories: live, LoopPerMille: 200}),
 		shard: rules.NewShard(), file: f, buf: bufio.NewWriter(f),
 	}
 	p.out = json.NewEncoder(p.buf)
@@ -155,6 +168,7 @@ const most = 32
 
 func (p *producer) batch() error {
 	var lines [][]byte
+	var keys []string
 	var steps []event.Step
 	seen := map[string]bool{}
 	for len(lines) < most {
@@ -175,10 +189,10 @@ func (p *producer) batch() error {
 			break
 		}
 		seen[string(s.TrajectoryID)] = true
-		lines, steps = append(lines, p.next), append(steps, s)
+		lines, keys, steps = append(lines, p.next), append(keys, string(s.TrajectoryID)), append(steps, s)
 		p.next = nil
 	}
-	if err := p.publish(lines); err != nil {
+	if err := p.publish(keys, lines); err != nil {
 		return err
 	}
 	for i := range steps {
@@ -192,9 +206,9 @@ func (p *producer) batch() error {
 	return p.err
 }
 
-// publish returns when all lines are stored, each once: what is not
-// acknowledged is published again, under the same message id.
-func (p *producer) publish(lines [][]byte) error {
+// publishNATS stores each once: what is not acknowledged is published again,
+// under the same message id.
+func (p *producer) publishNATS(_ []string, lines [][]byte) error {
 	left := make([]int, len(lines))
 	for i := range left {
 		left[i] = i

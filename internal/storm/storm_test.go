@@ -105,7 +105,7 @@ func TestRecoveries(t *testing.T) {
 // one that was cut short is refused.
 func TestExpected(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "expected")
-	p, err := newProducer(nil, file, 3, 20, 0)
+	p, err := newProducer(file, 3, 20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"misstep/internal/kafkatest"
 )
 
 // world is all processes of a storm.
@@ -34,12 +36,19 @@ type world struct {
 	conf string // of the embedded detector
 	http string // where that answers
 
-	kills, stops, nodes, reloads int
-	ownerKills                   []time.Time
+	broker *kafkatest.Broker // Kafka, nil in other modes
+
+	kills, stops, nodes, leaves, reloads int
+	dropped                              int // outputs that a consumer drops by their origin
+	ownerKills                           []time.Time
+	deaths                               []death
 }
 
 func newWorld(o options, dir string) (*world, error) {
 	w := &world{opts: o, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1))}
+	if o.mode == onKafka {
+		return w, nil
+	}
 	n := map[string]int{external: 1, embedded: 0, cluster: 3}[o.mode]
 	ports, err := freePorts(2*n + 3)
 	if err != nil {
@@ -109,6 +118,9 @@ func (w *world) detector(name, conf string) *process {
 
 // start brings everything up but the producer.
 func (w *world) start(ctx context.Context) (err error) {
+	if w.opts.mode == onKafka {
+		return w.startKafka(ctx)
+	}
 	for _, p := range w.servers {
 		if err := p.start(); err != nil {
 			return err
@@ -161,7 +173,7 @@ func (w *world) startProducer(context.Context) (done <-chan error, err error) {
 // rage kills and stops detectors for as long as steps are published.
 func (w *world) rage(ctx context.Context, producer <-chan error, out io.Writer) error {
 	o := w.opts
-	events := o.kills + o.stops
+	events := o.kills + o.stops + o.leaves
 	if o.mode != embedded {
 		events += o.nodes
 	}
@@ -181,6 +193,8 @@ func (w *world) rage(ctx context.Context, producer <-chan error, out io.Writer) 
 		switch left := events - n; {
 		case o.mode != embedded && w.nodes < o.nodes && w.rng.IntN(left) < o.nodes-w.nodes:
 			err = w.killServer(ctx)
+		case w.leaves < o.leaves && w.rng.IntN(left) < o.leaves-w.leaves:
+			err = w.leaveDetector()
 		case w.stops < o.stops && w.rng.IntN(left) < o.stops-w.stops || w.kills == o.kills:
 			err = w.stopDetector(ctx)
 		default:
@@ -235,6 +249,9 @@ func (w *world) owner() int {
 func (w *world) killDetector() error {
 	p, owner := w.pick()
 	now := time.Now()
+	if w.broker != nil {
+		w.deaths = append(w.deaths, death{now, p.assigned()})
+	}
 	p.signal(syscall.SIGKILL)
 	<-p.ended
 	w.kills++
@@ -262,6 +279,9 @@ func (w *world) stopDetector(ctx context.Context) error {
 }
 
 func (w *world) killServer(ctx context.Context) error {
+	if w.broker != nil {
+		return w.killBroker(ctx)
+	}
 	p := w.servers[w.rng.IntN(len(w.servers))]
 	p.signal(syscall.SIGKILL)
 	<-p.ended
@@ -294,6 +314,9 @@ func (w *world) end() {
 	}
 	if w.nc != nil {
 		w.nc.Close()
+	}
+	if w.broker != nil {
+		w.broker.Kill()
 	}
 }
 

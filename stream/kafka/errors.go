@@ -109,6 +109,8 @@ func mended(err error) error {
 	switch {
 	case errors.Is(err, ErrDenied):
 		return fmt.Errorf("%w; %s the ACLs that are needed", err, topics)
+	case errors.Is(err, ErrTooLarge):
+		return fmt.Errorf("%w; raise its max.message.bytes", err)
 	case errors.Is(err, ErrNoTopic):
 		return fmt.Errorf("%w; %s the commands that make it, and the ACLs without which it is not seen", err, topics)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
@@ -122,15 +121,8 @@ func (c *Cluster) connection(ctx context.Context) (*protocol.Conn, error) {
 }
 
 func (c *Cluster) connectTo(ctx context.Context, addr string) (*protocol.Conn, error) {
-	var below net.Conn
-	d := *c.Dialer
-	d.DialFunc = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		below, err = c.Dialer.DialFunc(ctx, network, addr)
-		return below, err
-	}
-	// What it gives cannot send this request; what is below it is authenticated
-	// then, and can.
-	if _, err := d.DialContext(ctx, "tcp", addr); err != nil {
+	below, err := c.dial(ctx, addr)
+	if err != nil {
 		return nil, err
 	}
 	conn := protocol.NewConn(below, c.Dialer.ClientID)

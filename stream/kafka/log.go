@@ -44,6 +44,12 @@ type LogOptions struct {
 	// MaxRecord is the length in bytes up to which a record's value is given. 0
 	// means DefaultMaxRecord.
 	MaxRecord int
+	// Latest begins at the end, where neither Seek nor Begin say where.
+	Latest bool
+	// Begin gives an offset below which nothing is read, asked for once before
+	// the first record; below 0: there is none. Where it lies beyond where Seek
+	// said, what is passed over is a gap.
+	Begin func(ctx context.Context) (int64, error)
 	// OnGap is told of offsets that the topic does not hold any more: from and
 	// to, both included. It is called within Read.
 	OnGap func(from, to int64)
@@ -70,6 +76,7 @@ type Log struct {
 	fetcher *fetcher
 
 	next    int64 // offset to fetch; -1: the log's first
+	begun   bool  // next is decided
 	rest    []byte
 	fresh   bool // nothing was taken off rest yet
 	visible visible
@@ -253,15 +260,40 @@ func (l *Log) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.next < 0 {
-		first, _, err := l.cluster.offsets(ctx, l.opts.Topic, l.opts.Partition)
-		if err != nil {
-			return err
-		}
-		l.next = first
-		l.passed.Store(first)
+	if err := l.begin(ctx); err != nil {
+		return err
 	}
 	return l.fetcher.connect(ctx, leader)
+}
+
+// begin decides where to read first.
+func (l *Log) begin(ctx context.Context) error {
+	if l.begun {
+		return nil
+	}
+	from := int64(-1)
+	if l.opts.Begin != nil {
+		var err error
+		if from, err = l.opts.Begin(ctx); err != nil {
+			return err
+		}
+	}
+	first, end, err := l.cluster.offsets(ctx, l.opts.Topic, l.opts.Partition)
+	if err != nil {
+		return err
+	}
+	from = min(from, end)
+	switch {
+	case l.next < 0 && from < 0 && l.opts.Latest:
+		l.next = end
+	case l.next < 0:
+		l.next = max(first, from)
+	case from > l.next:
+		l.gap(from)
+	}
+	l.begun = true
+	l.passed.Store(l.next)
+	return nil
 }
 
 // outOfRange finds out why the partition does not have the offset that is next.

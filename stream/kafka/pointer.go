@@ -95,3 +95,16 @@ func (c *Cluster) commit(ctx context.Context, group string, generation int, memb
 	}
 	return nil
 }
+
+// Position gives what a group has committed for a partition, below 0 when that
+// is nothing, and how many partitions the topic had as far as that tells.
+func Position(ctx context.Context, c *Cluster, group, topic string, partition int32) (offset int64, partitions []int, err error) {
+	got, err := c.committed(ctx, group, place{topic, partition})
+	if err != nil {
+		return 0, nil, err
+	}
+	if got.pointer != nil {
+		partitions = got.pointer.Partitions
+	}
+	return got.offset, partitions, nil
+}

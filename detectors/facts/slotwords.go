@@ -1,0 +1,217 @@
+package facts
+
+import (
+	"slices"
+	"strings"
+)
+
+// The word lists of slots. They are English; what no list knows pins values
+// by their looks alone and sets no limit.
+
+// labelWords stand between a value and the noun that says what it is.
+var labelWords = []string{
+	"#", "a", "an", "and", "are", "as", "at", "by", "called", "code", "digits", "ending", "ends", "for", "four", "from", "id", "ids", "in", "is",
+	"it", "it's", "its", "last", "my", "name", "no", "number", "numbers", "of", "on", "or", "our", "ref", "reference", "that", "the",
+	"their", "these", "this", "to", "was", "with", "your",
+}
+
+// verbWords stand before a value and say nothing of its type.
+var verbWords = []string{
+	"actually", "am", "book", "but", "can", "cancel", "change", "check", "correction", "could", "do", "don't", "exchange", "find", "get", "give",
+	"hello", "help", "here", "hi", "have", "i", "i'd", "i'm", "instead", "let", "like", "make", "me", "mean", "meant", "modify", "move",
+	"need", "not", "now", "ok", "please", "refund", "return", "said", "see", "send", "should", "sorry", "sure", "swap", "take", "thanks",
+	"then", "update", "use", "using", "wait", "want", "we", "which", "would", "yes", "you",
+}
+
+// adjectiveWords stand between a number and its noun.
+var adjectiveWords = []string{
+	"additional", "adult", "available", "checked", "consecutive", "different", "extra", "free", "individual", "large", "more", "new", "of",
+	"other", "paid", "separate", "single", "small", "total", "whole", "percent",
+}
+
+// kin gives words of one meaning one form.
+var kin = map[string]string{
+	"baggage": "bag", "luggage": "bag", "suitcase": "bag",
+	"passenger": "person", "traveler": "person", "traveller": "person", "guest": "person", "people": "person", "adult": "person", "attendee": "person", "participant": "person",
+	"qty": "quantity", "unit": "quantity", "piece": "quantity", "copy": "quantity", "copie": "quantity", "item": "quantity", "count": "quantity",
+	"layover": "stop", "connection": "stop", "stopover": "stop",
+	"booking": "reservation", "mobile": "phone", "telephone": "phone", "cell": "phone",
+	"zipcode": "zip", "postal": "zip", "postcode": "zip", "e-mail": "email", "mail": "email",
+	"customer": "user", "client": "user", "percentage": "percent", "pct": "percent", "%": "percent",
+	"star": "rating", "rated": "rating", "seat": "ticket", "replica": "instance", "license": "ticket",
+	"shipment": "shipping", "purchase": "order", "refunded": "refund", "refunding": "refund", "reimbursement": "reimburse", "withdrawal": "withdraw",
+}
+
+// moneyNouns name an amount of money of any kind.
+var moneyNouns = []string{
+	"amount", "price", "cost", "total", "fare", "spend", "spending", "budget", "charge", "payment", "sum", "value", "rate", "pay", "bid", "limit", "expense",
+}
+
+// moneyKinds name an amount of money of one kind: a limit on it is about no
+// other.
+var moneyKinds = []string{
+	"fee", "refund", "refunded", "reimburse", "reimbursement", "deposit", "tip", "discount", "shipping", "tax", "penalty", "certificate", "credit", "insurance", "surcharge",
+	"premium", "commission", "bonus", "compensation", "withdrawal", "withdraw", "transfer", "delivery",
+}
+
+// stemHash hashes the form of a word, in lower case, that it shares with its
+// plural and its kin.
+func stemHash(w []byte) uint64 {
+	if n := len(w); n > 3 && w[n-1] == 's' && w[n-2] != 's' {
+		w = w[:n-1]
+	}
+	if k, ok := kin[string(w)]; ok {
+		return slotHash([]byte(k))
+	}
+	return slotHash(w)
+}
+
+func isLabel(w []byte) bool     { return inWords(labelWords, w) }
+func isVerbish(w []byte) bool   { return inWords(verbWords, w) }
+func isAdjective(w []byte) bool { return inWords(adjectiveWords, w) }
+
+func inWords(list []string, w []byte) bool {
+	if len(w) > 12 {
+		return false
+	}
+	for _, s := range list {
+		if s == string(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// phrases are sequences of words, split once.
+type phrases [][]string
+
+func split(list ...string) phrases {
+	p := make(phrases, len(list))
+	for i, s := range list {
+		p[i] = strings.Fields(s)
+	}
+	return p
+}
+
+// found reports whether any phrase stands in the text.
+func (p phrases) found(l *slotLexer) bool {
+	return slices.ContainsFunc(p, func(words []string) bool { return l.find(words, 0, len(l.toks)) >= 0 })
+}
+
+// find gives the place of a phrase among tokens [from, to), -1 for none.
+func (l *slotLexer) find(words []string, from, to int) int {
+	for i := from; i+len(words) <= to; i++ {
+		if l.at(i, words) {
+			return i
+		}
+	}
+	return -1
+}
+
+// at reports whether a phrase stands at token i.
+func (l *slotLexer) at(i int, words []string) bool {
+	if i < 0 || i+len(words) > len(l.toks) {
+		return false
+	}
+	for k, w := range words {
+		if !l.is(i+k, w) {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	// openers say that the user speaks of something beside what was spoken of.
+	openers = split("another", "other", "others", "both", "each", "every", "rest", "remaining", "second one", "the second", "a second", "different", "one more", "separate", "all of", "all my", "all the", "all three", "as well as the",
+		"next one", "next account", "next order", "next booking", "next reservation", "next customer", "next item", "next case", "next ticket", "next request", "next invoice", "someone else",
+		"don't have the", "do not have the", "don't have my", "do not have my", "don't have it", "don't remember", "do not remember", "can't find", "cannot find")
+	// softOpeners may.
+	softOpeners = split("also", "as well", "additionally", "all", "else", "too", "any", "moving on", "besides", "in addition", "secondly", "furthermore", "plus", "lastly", "finally", "next", "then")
+	// redoWords ask for something once more.
+	redoWords = split("again", "once more", "another", "repeat", "resend", "one more", "retry", "redo", "twice", "second", "extra", "additional", "re-run", "rerun", "same again", "more")
+	// parts announce that one thing is done more than once.
+	parts = split("two parts", "parts", "twice", "installments", "instalments", "split", "each", "both", "one by one", "times", "copies", "separately")
+	// strongCues say that what was said before was wrong; weakCues may.
+	strongCues = split("meant", "correction", "my mistake", "mistake", "wrong", "typo", "misspoke", "mistyped", "scratch that", "should be", "should have been",
+		"should've", "incorrect", "i mean", "apologies", "oops", "not right", "disregard", "ignore", "misread", "mixed up", "changed my mind", "change of plans",
+		"on second thought", "forget", "strike that", "rather than", "instead of", "correct that", "replace", "no longer", "outdated", "old one")
+	weakCues = split("actually", "instead", "sorry", "make it", "make that", "rather", "wait", "switch", "let's do", "update", "change", "changed", "go with", "hold on", "hmm", "new", "correct")
+	// negations take the value behind them back.
+	negations = split("not", "instead of", "rather than", "isn't", "wasn't", "never", "don't use", "no longer", "ignore", "forget", "disregard", "without", "except", "avoid")
+	// takenBack stands behind a value that was wrong.
+	takenBack = split("is wrong", "was wrong", "is incorrect", "was incorrect", "was a typo", "is a typo", "was a mistake", "is outdated", "is old", "is my old", "was my old", "is no longer")
+	// changeVerbs make of "from A to B" a change of A into B.
+	changeVerbs = split("change", "changed", "switch", "move", "moved", "update", "correct", "reschedule", "rescheduled", "push", "replace", "adjust", "modify", "increase", "raise", "lower", "reduce")
+	// yesWords agree to what the agent proposed.
+	yesWords = split("yes", "yeah", "yep", "sure", "ok", "okay", "go ahead", "proceed", "fine", "works", "sounds good", "confirm", "confirmed", "please do", "that's right", "correct", "perfect", "agreed", "great", "do it")
+	// hellos begin a conversation.
+	hellos = split("hi", "hello", "hey", "good morning", "good afternoon", "good evening")
+	// greetWords greet or take leave.
+	greetWords = split("hi", "hello", "hey", "thanks", "thank", "bye", "goodbye", "good morning", "good afternoon", "good evening", "that's all", "nothing else", "cheers")
+	// wishes make of a constraint a preference.
+	wishes = split("prefer", "preferably", "ideally", "if possible", "would be nice", "hopefully", "rather", "hoping", "would like", "i'd like", "nice to have", "not mandatory", "optional", "wish")
+	// whenWords make of a constraint a condition.
+	whenWords = split("if", "unless", "whether", "in case", "suppose", "would it", "what if")
+	// toldVerbs make of a constraint a report of what was.
+	toldVerbs = []string{
+		"bought", "purchased", "ordered", "paid", "booked", "placed", "made", "received", "was", "were", "had", "spent", "cost", "costs", "charged", "did",
+		"been", "has", "have", "got", "there's", "wasn't", "did", "sent", "arrived", "delivered", "left", "there", "seeing", "showing", "says", "said",
+	}
+)
+
+// overWords limit the value behind them from above when they are denied, and
+// from below when they are demanded.
+var overWords = split("more than", "over", "above", "exceed", "exceeds", "exceeding", "beyond", "higher than", "greater than", "go past")
+
+// caps set a limit by their name.
+var caps = split("budget", "limit", "cap", "max", "maximum", "ceiling", "minimum", "min")
+
+// demands make of "more than" a limit.
+var demands = split("must", "need", "needs", "has to", "have to", "should", "require", "required", "make sure", "ensure")
+
+// comparator is a phrase that limits the value behind it, or before it.
+type comparator struct {
+	words []string
+	op    LimitOp
+	far   int // how many words of any kind may stand between
+	firm  bool
+}
+
+func comparators(op LimitOp, far int, firm bool, list ...string) []comparator {
+	out := make([]comparator, len(list))
+	for i, s := range list {
+		out[i] = comparator{strings.Fields(s), op, far, firm}
+	}
+	return out
+}
+
+// Longer phrases come before those that they end in.
+var (
+	comparesBefore = slices.Concat(
+		comparators(LimitMax, 0, true, "no more than", "not more than", "never more than", "not over", "not above", "not higher than", "no higher than", "not to exceed",
+			"not exceed", "not exceeding", "never exceed", "without exceeding", "no greater than", "not greater than", "no larger than", "no longer than", "not surpass", "capped at", "limited to", "up to", "at most", "at the most", "a maximum of", "maximum of", "max of", "maximum", "max", "limit of", "cap of", "ceiling of"),
+		comparators(LimitUnder, 0, true, "less than", "fewer than", "lower than", "cheaper than", "under", "below", "smaller than"),
+		comparators(LimitMax, 0, true, "within", "not past"),
+		comparators(LimitMax, 3, true, "budget of", "budget is", "budget's", "budget", "limit is", "limit", "cap", "ceiling is", "ceiling", "keep it to", "stick to", "maximum is", "max is", "afford"),
+		comparators(LimitMin, 0, true, "no less than", "not less than", "no fewer than", "not fewer than", "at least", "a minimum of", "minimum of", "min of", "minimum", "not below", "not under", "no lower than", "not lower than"),
+	)
+	comparesBehind = slices.Concat(
+		comparators(LimitMax, 0, true, "or less", "or fewer", "or under", "or below", "or cheaper", "or lower", "max", "maximum", "tops", "at most", "at the most", "at maximum", "limit", "budget", "ceiling", "cap", "is my limit", "is my budget", "is my max", "is the limit", "is the most"),
+		comparators(LimitMin, 0, true, "or more", "or higher", "or better", "or above", "minimum", "at least", "at minimum", "at the least"),
+	)
+	beforeDate = slices.Concat(
+		comparators(LimitMin, 0, true, "not before", "no earlier than", "not earlier than", "never before", "on or after", "no sooner than", "not sooner than"),
+		comparators(LimitMax, 0, true, "no later than", "not later than", "not after", "on or before", "never after", "not past", "latest by", "by the latest", "at the latest by"),
+		comparators(LimitUnder, 0, true, "before", "earlier than", "prior to", "sooner than"),
+		comparators(LimitOver, 0, true, "after", "later than"),
+		comparators(LimitMax, 0, true, "by", "until"),
+	)
+	behindDate = slices.Concat(
+		comparators(LimitMax, 0, true, "at the latest", "or earlier", "or before", "or sooner", "latest"),
+		comparators(LimitMin, 0, true, "at the earliest", "or later", "or after", "earliest"),
+	)
+)
+
+// fillers may stand between a comparator and its value.
+var fillers = []string{"of", "to", "is", "a", "an", "the", "about", "around", "my", "our", "total", "be", "at", "usd", "for", "exactly", "roughly", "only", "just", "than", "by", "eur", "gbp"}
