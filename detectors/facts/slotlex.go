@@ -23,6 +23,35 @@ type slotLexer struct {
 	text []byte // as written, but for quotes
 	low  []byte // the same in lower case
 	toks []slotToken
+
+	marks  [16]uint64 // of the words of the text: see wordMark
+	marked bool       // marks hold
+}
+
+// wordMark is the bit that stands for a word among the marks of a text. A word
+// whose bit is not there is not in the text.
+func wordMark[T string | []byte](w T) (word, bit uint32) {
+	n := len(w)
+	if n == 0 {
+		return 0, 0
+	}
+	h := uint32(w[0]) + uint32(w[n/2])*37 + uint32(w[n-1])*101 + uint32(n)*331
+	return h >> 6 & 15, h & 63
+}
+
+// mark notes which words the text holds.
+func (l *slotLexer) mark() {
+	l.marks, l.marked = [16]uint64{}, true
+	for i := range l.toks {
+		word, bit := wordMark(l.word(i))
+		l.marks[word] |= 1 << bit
+	}
+}
+
+// may reports whether the text may hold a word.
+func (l *slotLexer) may(w string) bool {
+	word, bit := wordMark(w)
+	return !l.marked || l.marks[word]&(1<<bit) != 0
 }
 
 // What of a message is looked at.
@@ -45,7 +74,7 @@ func (l *slotLexer) is(i int, word string) bool { return string(l.word(i)) == wo
 // lex splits a text.
 func (l *slotLexer) lex(text []byte) {
 	text = cutText(text, maxSlotText)
-	l.text, l.toks = l.text[:0], l.toks[:0]
+	l.text, l.toks, l.marked = l.text[:0], l.toks[:0], false
 	for i := 0; i < len(text); i++ { // typographic quotes become plain ones
 		if c := text[i]; c == 0xe2 && i+2 < len(text) && text[i+1] == 0x80 {
 			switch text[i+2] {
@@ -83,6 +112,7 @@ func (l *slotLexer) lex(text []byte) {
 	l.dates()
 	l.money()
 	l.nouns()
+	l.mark()
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -100,6 +100,11 @@ func (p phrases) found(l *slotLexer) bool {
 
 // find gives the place of a phrase among tokens [from, to), -1 for none.
 func (l *slotLexer) find(words []string, from, to int) int {
+	for _, w := range words {
+		if !l.may(w) {
+			return -1
+		}
+	}
 	for i := from; i+len(words) <= to; i++ {
 		if l.at(i, words) {
 			return i
@@ -110,7 +115,7 @@ func (l *slotLexer) find(words []string, from, to int) int {
 
 // at reports whether a phrase stands at token i.
 func (l *slotLexer) at(i int, words []string) bool {
-	if i < 0 || i+len(words) > len(l.toks) {
+	if i < 0 || i+len(words) > len(l.toks) || len(words) > 0 && !l.may(words[0]) {
 		return false
 	}
 	for k, w := range words {
