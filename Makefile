@@ -11,7 +11,7 @@ MUTATE      ?=
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-once arm64 storm storm-short soak quality mutation cover clean
+.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-kafka bench-once arm64 storm storm-kafka storm-short soak quality mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -58,6 +58,10 @@ bench-million: ## and with a million live trajectories; 3 GiB
 bench-nats: ## the detector on its NATS server, against a plain consumer
 	$(GO) run ./internal/pipebench
 
+bench-kafka: ## and on Kafka, against a plain fetch; STATE=1000000 for what so many trajectories cost (3 GiB)
+	$(GO) run ./internal/kafkabench
+	@if [ -n "$(STATE)" ]; then $(GO) run ./internal/kafkabench -state $(STATE); fi
+
 bench-once: ## every benchmark once, to see that it runs
 	$(GO) test -run '^$$' -bench . -benchtime 1x $$($(call tests,Benchmark) | cut -d' ' -f1 | sort -u)
 
@@ -74,10 +78,14 @@ storm: ## kill and stop real detectors for a quarter of an hour and lose nothing
 soak: ## half an hour at half load, with kills and reloads: memory and goroutines stand still
 	$(GO) run ./internal/storm -mode embedded -soak -for 30m -kills 8 -rate 0 -live 2000
 
-storm-short: ## the same in two minutes
+storm-kafka: ## kill and stop detectors on a real Kafka, that join and leave as well; needs Java 17 and Maven
+	$(GO) run ./internal/storm -mode kafka -for 9m -kills 100 -stops 20 -leaves 20 -nodes 5
+
+storm-short: ## all of them in three minutes
 	$(GO) run ./internal/storm -mode external -for 60s -kills 16 -stops 3
 	$(GO) run ./internal/storm -mode embedded -for 20s -kills 8
 	$(GO) run ./internal/storm -mode cluster -for 40s -kills 5 -stops 1 -nodes 1
+	$(GO) run ./internal/storm -mode kafka -for 40s -kills 10 -stops 2 -leaves 2 -nodes 1
 
 quality: ## measure the detectors on the sources in DATA, against QUALITY.md; UPDATE=1 writes it
 	$(GO) run ./internal/quality/measure $(if $(UPDATE),-update) $(DATA)

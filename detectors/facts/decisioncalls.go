@@ -187,7 +187,7 @@ func (d *Decisions) called(t *Trajectory, w *Workspace, s *event.Step) {
 		v = w.decided(args)
 	}
 	if v == noVerdict && !c.Tool.Changes {
-		d.inquired(c, w.things)
+		d.inquired(t, w, c)
 		return
 	}
 	families := a.families
@@ -221,14 +221,11 @@ func (d *Decisions) called(t *Trajectory, w *Workspace, s *event.Step) {
 	}
 }
 
-// inquired notes a look at a thing that was not taken before.
-func (d *Decisions) inquired(c *Call, things []uint32) {
-	if c.PrevKey != None {
-		return
-	}
+// inquired notes a look at a thing.
+func (d *Decisions) inquired(t *Trajectory, w *Workspace, c *Call) {
 	for i := range d.list {
-		if x := &d.list[i]; c.Tool.acts.inquires || len(things) > 0 && x.things[0] != 0 && x.about(things) >= 0 {
-			x.Informed = true
+		if x := &d.list[i]; c.Tool.acts.inquires || len(w.things) > 0 && x.things[0] != 0 && x.about(w.things) >= 0 {
+			x.look, x.agent = c.Index+1, int32(slices.Index(t.Agents, w.Cur.Agent))
 		}
 	}
 }
@@ -239,10 +236,15 @@ func (d *Decisions) answered(t *Trajectory, w *Workspace, s *event.Step) {
 	place := int32(slices.Index(t.Agents, w.Cur.Agent))
 	content := s.Result.Content
 	deed := false
+	fresh := !c.Failed() && (c.PrevKey == None || !sameBefore(w.Cur.Agent, c))
 	for i := 0; i < len(d.list); i++ {
 		x := &d.list[i]
 		if x.agent != place {
 			continue
+		}
+		if x.look == c.Index+1 {
+			x.look = 0
+			x.Informed = x.Informed || fresh
 		}
 		if x.touch == c.Index+1 {
 			x.touch = 0
@@ -269,7 +271,7 @@ func (d *Decisions) answered(t *Trajectory, w *Workspace, s *event.Step) {
 	if deed || c.Failed() {
 		return
 	}
-	if len(d.list) > 0 && (c.PrevKey == None || !sameBefore(w.Cur.Agent, c)) {
+	if len(d.list) > 0 && fresh {
 		d.newResult(w, content)
 	}
 	if a := &c.Tool.acts; (a.inquires || a.families != 0) && !c.Tool.Effect.Writes() {

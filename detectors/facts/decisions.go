@@ -63,6 +63,7 @@ type Decision struct {
 	stems  [maxStems]uint16  // of the words that denied it, for acts that no list knows
 	told   int64             // ordinal of the step that denied it last
 	call   int64             // index plus 1 of the call that acts on it, 0 for none
+	look   int64             // index plus 1 of the latest call that looks at the thing
 	touch  int64             // index plus 1 of the latest call that changes the thing otherwise
 	agent  int32             // place of the agent of these calls
 	rank   int8              // which of things the call is about
@@ -83,6 +84,7 @@ type Flip struct {
 const (
 	maxDecisions = 16
 	maxThings    = 4
+	likely       = 2 // of the things that a vague sentence may be about, the first ones
 	maxStems     = 16
 	maxAsked     = 8
 	maxThingName = 40
@@ -382,7 +384,7 @@ func (d *Decisions) deny(t *Trajectory, w *Workspace, s *event.Step, families le
 	if families == 0 && !slices.ContainsFunc(stems, func(h uint16) bool { return h != 0 }) {
 		return nil
 	}
-	x := d.standing(families, stems, things)
+	x := d.standing(families, stems, things[:min(len(things), 1)])
 	if x != nil {
 		if x.Stance == StanceGranted && x.Flips > 0 && !x.Informed {
 			d.flip(w, x, v, nil, 0) // to and fro

@@ -67,6 +67,7 @@ type DecisionState struct {
 	Rank     int8      `cbor:"15,keyasint,omitempty"`
 	Told     int64     `cbor:"16,keyasint,omitempty"`
 	Stems    []uint16  `cbor:"17,keyasint,omitempty"`
+	Look     int64     `cbor:"18,keyasint,omitempty"`
 }
 
 // AnswerState is the latest answer.
@@ -209,6 +210,7 @@ func (x *Decision) append(w *state.Writer) {
 		stems = stems[:len(stems)-1]
 	}
 	appendHashes(w, 17, stems)
+	w.Int(18, x.look)
 	w.Close(m)
 }
 
@@ -263,7 +265,7 @@ func (x *Decision) restore(s *DecisionState) error {
 	}
 	*x = Decision{
 		Families: lexicon.Set(s.Families), Name: string(s.Name), Stance: s.Stance, Voice: s.Voice,
-		Pressure: s.Pressure, Turns: s.Turns, Flips: s.Flips, call: s.Call, touch: s.Touch, agent: s.Agent, rank: s.Rank, told: s.Told,
+		Pressure: s.Pressure, Turns: s.Turns, Flips: s.Flips, call: s.Call, touch: s.Touch, agent: s.Agent, rank: s.Rank, told: s.Told, look: s.Look,
 	}
 	for i, f := range x.flags() {
 		*f = s.Flags&(1<<i) != 0

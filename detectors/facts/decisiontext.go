@@ -132,15 +132,16 @@ func (d *Decisions) clause(t *Trajectory, w *Workspace, s *event.Step, c *clause
 		}
 	case c.found.Has(lexicon.Condition):
 	default:
+		things := w.things[:min(len(w.things), likely)]
 		for i := range d.list {
 			x := &d.list[i]
-			if x.Stance != StanceDenied || families != 0 && x.Families != 0 && x.Families&families == 0 || !vague && x.about(w.things) < 0 {
+			if x.Stance != StanceDenied || families != 0 && x.Families != 0 && x.Families&families == 0 || x.about(things) < 0 {
 				continue
 			}
 			if families == 0 && x.Pressure < pressed || x.things[0] == 0 {
 				continue // nobody pressed for this one, or it is a view on the world
 			}
-			d.grant(w, x, ByWords, nil, x.about(w.things))
+			d.grant(w, x, ByWords, nil, x.about(things))
 		}
 	}
 }
