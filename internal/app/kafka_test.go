@@ -53,8 +53,13 @@ func newKafkaTest(t *testing.T, partitions int) *kafkaTest {
 		partitions int
 		settings   map[string]string
 	}{
-		{&n.Steps, partitions, map[string]string{"message.timestamp.type": "LogAppendTime"}}, {&n.Failures, partitions, nil}, {&n.Directives, partitions, nil},
-		{&n.Tasks, 1, nil}, {&n.DeadLetter, 1, nil}, {&n.Gaps, 1, nil}, {&k.c.Kafka.Checkpoint, partitions, map[string]string{"cleanup.policy": "compact"}},
+		{&n.Steps, partitions, map[string]string{"message.timestamp.type": "LogAppendTime"}},
+		{&n.Failures, partitions, nil},
+		{&n.Directives, partitions, nil},
+		{&n.Tasks, 1, nil},
+		{&n.DeadLetter, 1, nil},
+		{&n.Gaps, 1, nil},
+		{&k.c.Kafka.Checkpoint, partitions, map[string]string{"cleanup.policy": "compact"}},
 	} {
 		*topic.name += "-" + id
 		if err := b.CreateTopic(t.Context(), *topic.name, topic.partitions, topic.settings); err != nil {
@@ -244,7 +249,9 @@ func TestKafkaKeys(t *testing.T) {
 	k := newKafkaTest(t, 2)
 	d := k.start("")
 	k.publish(2)
-	step := func(id string) string { return fmt.Sprintf(`{"trajectory_id":%q,"kind":"user_message","text":"x"}`, id) }
+	step := func(id string) string {
+		return fmt.Sprintf(`{"trajectory_id":%q,"kind":"user_message","text":"x"}`, id)
+	}
 	for _, m := range []struct {
 		key   []byte
 		value string
@@ -321,6 +328,73 @@ func TestKafkaWithoutItsPointer(t *testing.T) {
 		k.publish(3)
 		d = k.start(c.says)
 		k.exactly(d)
+	}
+}
+
+// TestKafkaWithoutCheckpoints: where no topic keeps the state, a start reads again
+// what is younger than the horizon, and repeats nothing.
+func TestKafkaWithoutCheckpoints(t *testing.T) {
+	k := newKafkaTest(t, 2)
+	k.c.Kafka.Checkpoint, k.c.Kafka.Replay = "", time.Minute
+	for range 3 {
+		d := k.start("")
+		k.publish(5)
+		k.exactly(d)
+		d.stop()
+	}
+	// A trajectory that was running is known: its tools are those it began with.
+	d := k.start("")
+	d.post(`[{"trajectory_id":"runs","id":"1","workflow":"support","kind":"task_start","task":{"tools":[{"name":"search"}]}}]`)
+	k.until(d, "the step", func() bool { return d.shows(`misstep_steps_total{kind="task_start"} 16`) })
+	d.stop()
+	d = k.start("")
+	d.post(`[{"trajectory_id":"runs","id":"2","kind":"tool_call","call":{"tool":"teleport","arguments":{"to":"Oslo"}}}]`)
+	k.seq++
+	k.exactly(d)
+}
+
+// TestKafkaPartitionsAdded: new partitions are read. A trajectory that moves to
+// one of them goes on there as partial, so that nothing is said of it that needs
+// its beginning; one that stays is judged as before.
+func TestKafkaPartitionsAdded(t *testing.T) {
+	k := newKafkaTest(t, 2)
+	d := k.start("")
+	var stays, moves string
+	for i := 0; stays == "" || moves == ""; i++ {
+		id := fmt.Sprint("t", i)
+		switch before, now := misstepkafka.Murmur2.Of([]byte(id), 2), misstepkafka.Murmur2.Of([]byte(id), 4); {
+		case before == now && stays == "":
+			stays = id
+		case now > 1 && moves == "":
+			moves = id
+		}
+	}
+	begin := `{"trajectory_id":%q,"seq":1,"id":"1","workflow":"support","kind":"task_start","task":{"tools":[{"name":"search"}]}}`
+	call := `{"trajectory_id":%q,"seq":2,"id":"2","workflow":"support","kind":"tool_call","call":{"tool":"teleport","arguments":{"to":"Oslo"}}}`
+	for _, id := range []string{stays, moves} {
+		d.post(fmt.Sprintf(begin, id))
+	}
+	k.until(d, "the steps", func() bool { return d.shows(`misstep_steps_total{kind="task_start"} 2`) })
+	r, err := k.client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: k.c.Kafka.Topics.Steps, Count: 4}}})
+	if err := errors.Join(err, r.Errors[k.c.Kafka.Topics.Steps]); err != nil {
+		t.Fatal(err)
+	}
+	k.until(d, "the new partitions", func() bool { return d.shows("misstep_partitions 4") })
+	k.until(d, "what is said", func() bool { return strings.Contains(d.log.String(), "partial from there on") })
+	for _, id := range []string{stays, moves} {
+		p := misstepkafka.Murmur2.Of([]byte(id), 4)
+		rec := kafka.Record{Key: kafka.NewBytes([]byte(id)), Value: kafka.NewBytes(fmt.Appendf(nil, call, id))}
+		r, err := k.client.Produce(t.Context(), &kafka.ProduceRequest{Topic: k.c.Kafka.Topics.Steps, Partition: int(p), RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(rec)})
+		if err != nil || r.Error != nil {
+			t.Fatal(err, r)
+		}
+	}
+	k.until(d, "the calls", func() bool { return d.shows(`misstep_steps_total{kind="tool_call"} 2`) })
+	k.until(d, "the failure", func() bool { return len(k.records(k.c.Kafka.Topics.Failures)) > 0 })
+	for _, m := range k.records(k.c.Kafka.Topics.Failures) {
+		if string(m.Key) != stays {
+			t.Errorf("a failure of %s, which began elsewhere: %s", m.Key, m.Value)
+		}
 	}
 }
 
