@@ -262,7 +262,7 @@ func (m *contextLoss) unproposed(p *Pass, l *facts.Leaf) bool {
 	p.Report(Finding{
 		Rule: entitySwap, Subject: subject, Severity: event.Warning, Confidence: confidence,
 		Message:  fmt.Sprintf("The agent named %s to the user, and %s was called with %s.%s", quote(named), p.Call.Tool.Name, quote(string(l.Raw)), more),
-		Evidence: []event.Evidence{{Seq: s.ToldSeq, ID: s.ToldID, Note: "agreed on " + quote(named)}, p.Here("called with " + quote(string(l.Raw)))},
+		Evidence: []event.Evidence{{Seq: s.ToldSeq, ID: string(s.ToldID), Note: "agreed on " + quote(named)}, p.Here("called with " + quote(string(l.Raw)))},
 		Tokens:   p.Call.Tokens, CostMicroUSD: p.Call.Cost,
 	})
 	return true
@@ -352,6 +352,11 @@ func (m *contextLoss) contradicts(p *Pass, l *facts.Leaf) bool {
 	}
 	if pin == nil || s.Opened >= pin.Last || s.Echoed(l.Hash) > pin.Last || holds(p.Leaves, pin.Hash) || pin.Failed >= pin.Last && pin.Failed > 0 || pin.Done >= pin.Last && pin.Done > 0 {
 		return false
+	}
+	for i := range s.Mentions { // the user named another thing since
+		if v := &s.Mentions[i]; v != pin && v.Kind == facts.SlotID && v.Typed && v.Last > pin.Last {
+			return false
+		}
 	}
 	for i := range s.Limits { // a bound is no value
 		if s.Limits[i].Turn == pin.Last && s.Limits[i].Num == pin.Num {

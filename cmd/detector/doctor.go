@@ -26,6 +26,7 @@ a detector.
 Exit codes: 0 nothing is wrong (there may be something to look at), 1 something
 is wrong, 2 it could not look.`,
 		Example: `  detector doctor -c misstep.yaml
+  detector doctor --kafka localhost:9092
   detector doctor -c misstep.yaml --json | jq 'select(.level == "wrong")'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,6 +56,7 @@ is wrong, 2 it could not look.`,
 		},
 	}
 	configFlag(cmd, &s.config)
+	kafkaFlag(cmd, &s.kafka)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line, instead of text")
 	return cmd
 }

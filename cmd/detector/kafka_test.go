@@ -144,6 +144,9 @@ func TestKafkaWithOthers(t *testing.T) {
 	w := newKafkaWorld(t)
 	plain := w.write("plain.yaml", fmt.Sprintf("kafka: {brokers: [%q]}\n", w.b.Addr()))
 	script := output(t, "topics", "--for", "kafka", "-c", plain, "--partitions", "3", "--principal", "User:alice")
+	if code := run([]string{"doctor", "--kafka", w.b.Addr()}, strings.NewReader(""), &bytes.Buffer{}, os.Stderr); code != exitGate {
+		t.Errorf("of a cluster without topics the doctor gives %d", code)
+	}
 	w.tool(script, "sh", "-e")
 	if code := run([]string{"doctor", "-c", w.config}, strings.NewReader(""), &bytes.Buffer{}, os.Stderr); code != exitDone {
 		t.Errorf("the doctor gives %d", code)

@@ -62,6 +62,7 @@ kafka-acls.sh.`,
 		},
 	}
 	configFlag(cmd, &s.config)
+	kafkaFlag(cmd, &s.kafka)
 	f := cmd.Flags()
 	f.StringVar(&kind, "for", "", "what the commands are for: kafka or nats")
 	f.IntVar(&replicas, "replicas", 0, "copies of each message in a cluster (default: as in the configuration, 1 without one)")

@@ -41,7 +41,8 @@ func (s *Slots) overstated(l *slotLexer, m *Limit) bool {
 			continue
 		}
 		switch {
-		case t.kind == SlotNumber && m.Kind == SlotMoney && t.noun == 0,
+		case t.kind == SlotNumber && t.noun == 0 && (m.Kind == SlotMoney || m.Loose),
+			t.kind == SlotMoney && m.Loose,
 			t.kind == m.Kind && (t.kind != SlotNumber || hasNoun(&m.Nouns, t.noun)):
 			return true
 		}
@@ -105,7 +106,8 @@ func (t *Trajectory) heard(w *Workspace, step *event.Step) {
 		return
 	}
 	s.Turn++
-	s.Agent, s.ToldSeq, s.ToldID = s.Turn, step.Seq, t.stepName(w, step)
+	s.Agent, s.ToldSeq = s.Turn, step.Seq
+	s.ToldID = append(s.ToldID[:0], t.stepName(w, step)...)
 	if !step.Text.Present() {
 		return
 	}

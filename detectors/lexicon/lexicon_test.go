@@ -210,6 +210,9 @@ func TestPlaces(t *testing.T) {
 			negated = append(negated, m.Negated)
 		}
 	}
+	if got = s.Scan([]byte("We can process it."), English); slices.ContainsFunc(got.Matches, func(m Match) bool { return m.Negated }) {
+		t.Errorf("what can be done is not negated: %v", got.Matches)
+	}
 	if !slices.Equal(negated, []bool{true, false}) {
 		t.Errorf("a negation reaches its own sentence only: %v", negated)
 	}
@@ -275,6 +278,7 @@ func TestBadFiles(t *testing.T) {
 		"[doubt weight=1]\n[doubt weight=2]": `words/en/a.txt:2: section doubt: weight is 2 here and 1 in another language`,
 		"[doubt]\nx\nx":                      `words/en/a.txt:3: "x" stands there twice`,
 		"[doubt]\n# note\nabc*":              `words/en/a.txt:3: stem "abc*" is shorter than 4 letters`,
+		"[negation]\ncannot":                 `words/en/a.txt:2: "cannot" is more than one word; a negation is one`,
 		"[doubt]\n.. x":                      `words/en/a.txt:2: ".. x" must not begin or end with ".."`,
 	} {
 		_, err := load(fstest.MapFS{

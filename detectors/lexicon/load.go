@@ -236,6 +236,9 @@ func (l *lexicon) line(language Language, section, line string, seen map[string]
 	}
 	l.phrases = append(l.phrases, p)
 	if m == Negation {
+		if len(p.elements) != 1 {
+			return fmt.Errorf("%q is more than one word; a negation is one", line)
+		}
 		l.entries[p.elements[0]].negation |= 1 << language
 	}
 	return nil

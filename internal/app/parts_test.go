@@ -129,6 +129,7 @@ func TestEngineMetrics(t *testing.T) {
 	counts := detectors.Counts{Late: 6, TimeAhead: 7, TimeBack: 8, EpisodesCapped: 9, Live: 10}
 	counts.Duplicates, counts.Orphans, counts.BadCatalogues = 11, 12, 13
 	counts.SchemasCompiled, counts.SchemasRefused, counts.SchemasFallback, counts.Fallbacks = 14, 15, 16, 17
+	counts.PressingMessages, counts.PressedDecisions, counts.ReversedDecisions = 22, 23, 24
 	counts.Kinds[event.ToolCall] = 18
 	lag, known := int64(19), true
 	m.engine, m.program = func() stream.Stats { return stats }, func() detectors.Counts { return counts }
@@ -145,6 +146,7 @@ func TestEngineMetrics(t *testing.T) {
 		"catalogues_refused_total": " 13", "schemas_compiled_total": " 14", "schemas_refused_total": " 15",
 		"schemas_fallback_total": " 16", "fallback_calls_total": " 17", "steps_total": `{kind="tool_call"} 18`,
 		"applied_lag_records": " 19", "sink_skipped_total": `{sink="terminal"} 20`,
+		"pressing_messages_total": " 22", "pressed_decisions_total": " 23", "reversed_decisions_total": " 24",
 		"disk_free_bytes": " 21", "steps_refused_for_space": " 1",
 	}
 	w := httptest.NewRecorder()

@@ -58,6 +58,9 @@ type KafkaSASL struct {
 	Mechanism, User, PasswordFile string
 }
 
+// CheckKafkaBroker says what is wrong with the address of a broker.
+func CheckKafkaBroker(s string) error { return kafka.CheckBroker(s) }
+
 // Used reports whether there is a Kafka cluster.
 func (k *Kafka) Used() bool { return len(k.Brokers) > 0 }
 

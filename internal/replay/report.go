@@ -99,6 +99,16 @@ type Coverage struct {
 	TimeBack      uint64         `json:"time_back"`             // event times before an earlier step's
 	BadCatalogues uint64         `json:"bad_catalogues"`        // lists of tools that cannot be read
 	Capped        uint64         `json:"episodes_capped"`       // failures not opened, too many were open
+	// Pressure is how often users pressed, and what came of it: of the pressed
+	// decisions those that were not reversed held.
+	Pressure Pressure `json:"pressure"`
+}
+
+// Pressure counts the pressure on agents.
+type Pressure struct {
+	Messages  uint64 `json:"messages"`  // of users that pressed
+	Decisions uint64 `json:"decisions"` // denials that they pressed against
+	Reversed  uint64 `json:"reversed"`  // turned round, with nothing new
 }
 
 // RuleCoverage says how many tasks one rule judged, and why not the others.

@@ -68,6 +68,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r.Tasks.Open = o.EndOpen
 	r.Coverage = Coverage{
 		Tasks: c.counts.Total, Rules: c.abstained.coverage(o.Rules, c.counts.Total), Refused: c.dead, Skipped: o.Inputs.Skipped,
+		Pressure:     Pressure{n.PressingMessages, n.PressedDecisions, n.ReversedDecisions},
 		UnknownKinds: n.Kinds[event.KindUnknown], Duplicates: n.Duplicates, Orphans: n.Orphans, Late: n.Late,
 		TimeAhead: n.TimeAhead, TimeBack: n.TimeBack, Capped: n.EpisodesCapped,
 		BadCatalogues: n.BadCatalogues,

@@ -53,6 +53,9 @@ func (p *printer) coverage(r *Report) {
 	for _, s := range odd {
 		p.line("  %s", s)
 	}
+	if n := c.Pressure; n.Decisions > 0 {
+		p.line("  users pressed against %s; %d reversed with nothing new", count(int64(n.Decisions), "denial", "denials"), n.Reversed)
+	}
 	rows := []row{{"detector", "rule", "judged", "abstained"}}
 	for _, v := range c.Rules {
 		rows = append(rows, row{v.Detector, v.Rule, strconv.FormatInt(v.Judged, 10), v.why()})
