@@ -62,6 +62,13 @@ func (h *kafkaHandler) Begin(t *kafka.Tenure) {
 		case ctx.Err() != nil, errors.Is(err, stream.ErrLost), errors.Is(err, stream.ErrFenced):
 			if err != nil && ctx.Err() == nil {
 				h.backend.logger.Warn().Err(err).Int32("partition", t.Partition()).Msg("the partition is another's")
+				why := "lost to another process"
+				w.why.Store(&why)
+				select {
+				case <-t.Lost():
+				default:
+					t.GiveUp()
+				}
 			}
 		case err == nil && h.backend.stopping.Load():
 		default:
