@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -54,16 +53,6 @@ func numbered(from, to int) (values [][]byte) {
 	return values
 }
 
-// deleteBefore deletes the records of partition 0 below an offset, as retention
-// does; kafka-go does not speak the request.
-func deleteBefore(t *testing.T, tool func(ctx context.Context, class string, args ...string) (string, error), addr, topic, file string, offset int64) {
-	t.Helper()
-	writeFile(t, file, fmt.Sprintf(`{"partitions":[{"topic":%q,"partition":0,"offset":%d}],"version":1}`, topic, offset))
-	if out, err := tool(t.Context(), "org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", addr, "--offset-json-file", file); err != nil || !strings.Contains(out, "low_watermark: ") {
-		t.Fatalf("%v: %s", err, out)
-	}
-}
-
 // TestRecordsThatAreGone: what retention or an operator deletes before it is
 // read is a data gap that is told, and reading goes on behind it.
 func TestRecordsThatAreGone(t *testing.T) {
@@ -79,7 +68,7 @@ func TestRecordsThatAreGone(t *testing.T) {
 	if err := again.Seek(t.Context(), 4, 9); err != nil {
 		t.Fatal(err)
 	}
-	deleteBefore(t, b.Tool, b.Addr(), topic, t.TempDir()+"/delete.json", 20)
+	deleteBefore(t, c, topic, 0, 20)
 	if recs := next(t, again, 10); recs[0].Offset != 20 || string(recs[0].Value) != "v20" {
 		t.Errorf("goes on at %d", recs[0].Offset)
 	}
@@ -146,7 +135,7 @@ func TestOffsetsThatSomebodySet(t *testing.T) {
 		}
 	}
 	l := opened(t, c, LogOptions{Topic: topic, Latest: true})
-	if _, err := read(t, l, time.Second); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := readFor(t, l, time.Second); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("latest gave %v", err)
 	}
 	writeTo(t, c, topic, 0, 0, []byte("new"))
@@ -155,7 +144,7 @@ func TestOffsetsThatSomebodySet(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, l *Log, most time.Duration) (int, error) {
+func readFor(t *testing.T, l *Log, most time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
 	return l.Read(ctx, make([]stream.Record, 10))
@@ -173,13 +162,7 @@ func TestKeys(t *testing.T) {
 		of[Murmur2.Of([]byte(key), 4)] = key
 	}
 	for _, key := range []string{of[0], of[1], ""} {
-		rec := kafka.Record{Value: kafka.NewBytes([]byte("x"))}
-		if key != "" {
-			rec.Key = kafka.NewBytes([]byte(key))
-		}
-		if _, err := c.produce(t.Context(), topic, 0, []kafka.Record{rec}, 0); err != nil {
-			t.Fatal(err)
-		}
+		writeKeyed(t, c, topic, key)
 	}
 	more := make(chan [2]int, 1)
 	l := opened(t, c, LogOptions{Topic: topic, Partitioner: Murmur2, OnPartitions: func(before, now int) { more <- [2]int{before, now} }})
@@ -207,9 +190,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	for _, key := range []string{of[0], now} {
-		if _, err := c.produce(t.Context(), topic, 0, []kafka.Record{{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte("x"))}}, 0); err != nil {
-			t.Fatal(err)
-		}
+		writeKeyed(t, c, topic, key)
 	}
 	for _, r := range next(t, l, 2) {
 		if r.Misplaced {
@@ -224,6 +205,22 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// writeKeyed writes a record to partition 0; the empty key is none.
+func writeKeyed(t *testing.T, c *Cluster, topic, key string) {
+	t.Helper()
+	err := c.Do(t.Context(), "write", func(ctx context.Context) error {
+		rec := kafka.Record{Value: kafka.NewBytes([]byte("x"))}
+		if key != "" {
+			rec.Key = kafka.NewBytes([]byte(key))
+		}
+		_, err := c.produce(ctx, topic, 0, []kafka.Record{rec}, 0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTransactions: what a transaction wrote that was aborted is not seen, nor
 // are the marks that end transactions, and neither is a gap.
 func TestTransactions(t *testing.T) {
@@ -231,7 +228,7 @@ func TestTransactions(t *testing.T) {
 	topic := create(t, b, unique("txn"), 1, nil)
 	writeTo(t, c, topic, 0, 0, []byte("before"))
 	for i, commit := range []bool{false, true, false, true} {
-		transaction(t, c, topic, fmt.Sprint("t", i), commit, fmt.Sprintf("%v%d", commit, i))
+		inTransaction(t, c, topic, commit, fmt.Sprintf("%v%d", commit, i))
 	}
 	writeTo(t, c, topic, 0, 0, []byte("after"))
 	l := opened(t, c, LogOptions{Topic: topic, OnGap: func(from, to int64) { t.Errorf("gap %d to %d", from, to) }})
@@ -244,8 +241,8 @@ func TestTransactions(t *testing.T) {
 	}
 	// All was seen that is to be seen, so time passes, and nothing lags behind,
 	// although the last record is not the last offset.
-	transaction(t, c, topic, "t9", false, "x")
-	if _, err := read(t, l, time.Second); !errors.Is(err, context.DeadlineExceeded) {
+	inTransaction(t, c, topic, false, "x")
+	if _, err := readFor(t, l, time.Second); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	last := l.given.Load()
@@ -265,17 +262,4 @@ func TestTransactions(t *testing.T) {
 	if _, ok, _ := l.Idle(t.Context(), last); ok {
 		t.Error("idle, though there are records")
 	}
-}
-
-// eventually does something again until it works.
-func eventually(t *testing.T, what string, do func() error) {
-	t.Helper()
-	var err error
-	for range 200 {
-		if err = do(); err == nil {
-			return
-		}
-		<-time.After(50 * time.Millisecond)
-	}
-	t.Fatalf("%s: %v", what, err)
 }
