@@ -1,22 +1,25 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"misstep/stream"
 )
 
-// readRange gives the values of a range, and its gaps.
-func readRange(t *testing.T, c *Cluster, opts RangeOptions) (values, gaps string) {
+// read gives the values of a range, and its gaps.
+func read(t *testing.T, c *Cluster, opts RangeOptions) (values, gaps string) {
 	t.Helper()
 	r, err := FindRange(t.Context(), c, opts)
 	if err != nil {
@@ -77,7 +80,7 @@ func TestRange(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			r.opts.Topic = topic
-			if got, gaps := readRange(t, c, r.opts); got != r.want || gaps != "" {
+			if got, gaps := read(t, c, r.opts); got != r.want || gaps != "" {
 				t.Errorf("got %q, gaps %q; want %q", got, gaps, r.want)
 			}
 		})
@@ -91,7 +94,7 @@ func TestRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	produceAt(t, c, topic, 0, "later", at)
-	deleteBefore(t, b.Tool, b.Addr(), topic, filepath.Join(t.TempDir(), "offsets.json"), 2)
+	deleteBefore(t, c, topic, 0, 2)
 	var gap string
 	log, err := OpenRange(t.Context(), c, r, func(from, to int64) { gap += fmt.Sprintf("%d-%d", from, to) })
 	if err != nil {
@@ -105,7 +108,7 @@ func TestRange(t *testing.T) {
 	if n, err := log.Read(t.Context(), dst); n != 0 || !errors.Is(err, io.EOF) || gap != "0-1" {
 		t.Errorf("%d records, %v, gap %s", n, err, gap)
 	}
-	if got, gaps := readRange(t, c, RangeOptions{Topic: topic, Partition: 0, From: offset(1)}); got != "4 later" || gaps != "1-1" {
+	if got, gaps := read(t, c, RangeOptions{Topic: topic, Partition: 0, From: offset(1)}); got != "4 later" || gaps != "1-1" {
 		t.Errorf("got %q, gaps %q", got, gaps)
 	}
 }
@@ -117,12 +120,15 @@ func TestRangeOfTransactions(t *testing.T) {
 	topic := create(t, b, unique("transactions"), 1, nil)
 	now := time.Now()
 	produceAt(t, c, topic, 0, "a", now)
-	id := unique("tx")
-	transaction(t, c, topic, id, false, "aborted")
-	transaction(t, c, topic, id, true, "committed")
+	tx := begin(t, c, topic)
+	tx.produce("aborted")
+	tx.end(false)
+	tx.produce("committed")
+	tx.end(true)
 	produceAt(t, c, topic, 0, "b", now)
-	transaction(t, c, topic, id, false, "aborted too")
-	if got, gaps := readRange(t, c, RangeOptions{Topic: topic, Partition: -1}); got != "a committed b" || gaps != "" {
+	tx.produce("aborted too")
+	tx.end(false)
+	if got, gaps := read(t, c, RangeOptions{Topic: topic, Partition: -1}); got != "a committed b" || gaps != "" {
 		t.Errorf("got %q, gaps %q", got, gaps)
 	}
 }
@@ -142,6 +148,106 @@ func produceAt(t *testing.T, c *Cluster, topic string, partition int, value stri
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// deleteBefore removes what is before an offset, as retention does.
+func deleteBefore(t *testing.T, c *Cluster, topic string, partition int, offset int64) {
+	t.Helper()
+	b := secured.Start(t)
+	file := write(t, "offsets.json", fmt.Sprintf(`{"partitions":[{"topic":%q,"partition":%d,"offset":%d}],"version":1}`, topic, partition, offset))
+	out, err := b.Tool(t.Context(), "org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", b.Addr(), "--offset-json-file", file)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+}
+
+// transaction is a transactional producer, of what kafka-go has for one.
+type transaction struct {
+	t        *testing.T
+	c        *Cluster
+	topic    string
+	id       string
+	producer *kafka.ProducerSession
+	sequence uint32
+}
+
+func begin(t *testing.T, c *Cluster, topic string) *transaction {
+	t.Helper()
+	tx := &transaction{t: t, c: c, topic: topic, id: unique("tx")}
+	tx.do("begin", func(ctx context.Context) error {
+		r, err := c.Client.InitProducerID(ctx, &kafka.InitProducerIDRequest{TransactionalID: tx.id, TransactionTimeoutMs: 60000})
+		if err == nil {
+			err = r.Error
+		}
+		if err == nil {
+			tx.producer = r.Producer
+		}
+		return err
+	})
+	return tx
+}
+
+// do calls again while the coordinator is not ready.
+func (tx *transaction) do(what string, call func(context.Context) error) {
+	tx.t.Helper()
+	err := tx.c.Do(tx.t.Context(), what, func(ctx context.Context) error {
+		err := call(ctx)
+		if errors.Is(err, kafka.ConcurrentTransactions) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return err
+	})
+	if err != nil {
+		tx.t.Fatal(err)
+	}
+}
+
+func (tx *transaction) produce(value string) {
+	tx.t.Helper()
+	tx.do("add partitions", func(ctx context.Context) error {
+		r, err := tx.c.Client.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
+			TransactionalID: tx.id, ProducerID: tx.producer.ProducerID, ProducerEpoch: tx.producer.ProducerEpoch,
+			Topics: map[string][]kafka.AddPartitionToTxn{tx.topic: {{Partition: 0}}},
+		})
+		if err != nil {
+			return err
+		}
+		return r.Topics[tx.topic][0].Error
+	})
+	var b bytes.Buffer
+	set := protocol.RecordSet{Version: 2, Records: protocol.NewRecordReader(protocol.Record{Value: protocol.NewBytes([]byte(value)), Time: time.Now()})}
+	if _, err := set.WriteTo(&b); err != nil {
+		tx.t.Fatal(err)
+	}
+	raw := b.Bytes()[4:] // what is before it is its length, which is sent as well
+	attributes := binary.BigEndian.Uint16(raw[atAttributes:])
+	binary.BigEndian.PutUint16(raw[atAttributes:], attributes|attrTransactional)
+	binary.BigEndian.PutUint64(raw[atProducer:], uint64(tx.producer.ProducerID))
+	binary.BigEndian.PutUint16(raw[atProducer+8:], uint16(tx.producer.ProducerEpoch))
+	binary.BigEndian.PutUint32(raw[atProducer+10:], tx.sequence)
+	binary.BigEndian.PutUint32(raw[atCRC:], crc32.Checksum(raw[atAttributes:], castagnoli))
+	tx.sequence++
+	tx.do("produce", func(ctx context.Context) error {
+		r, err := tx.c.Client.RawProduce(ctx, &kafka.RawProduceRequest{
+			Topic: tx.topic, RequiredAcks: kafka.RequireAll, TransactionalID: tx.id,
+			RawRecords: protocol.RawRecordSet{Reader: bytes.NewReader(b.Bytes())},
+		})
+		if err != nil {
+			return err
+		}
+		return r.Error
+	})
+}
+
+func (tx *transaction) end(commit bool) {
+	tx.t.Helper()
+	tx.do("end", func(ctx context.Context) error {
+		r, err := tx.c.Client.EndTxn(ctx, &kafka.EndTxnRequest{TransactionalID: tx.id, ProducerID: tx.producer.ProducerID, ProducerEpoch: tx.producer.ProducerEpoch, Committed: commit})
+		if err != nil {
+			return err
+		}
+		return r.Error
+	})
 }
 
 func TestParseBound(t *testing.T) {
