@@ -67,7 +67,7 @@ var (
 		Needs:     facts.NeedArguments | facts.NeedResult,
 	}
 	contextCut = &Rule{
-		Name: "context_cut", Code: "C5", Family: "window", Fault: event.FaultUnknown,
+		Name: "context_cut", Code: "C5", Family: "window", Fault: event.FaultAgent,
 		Doc:       "The agent's context was compacted or cut.",
 		Threshold: "A context_compacted step, or model calls of one agent whose context falls by 40 % and 2,000 tokens and stays there: info. For ten steps after it the other rules of the class are more confident.",
 		Guards:    "One small prompt between large ones is no cut.",

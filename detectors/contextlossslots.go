@@ -262,7 +262,7 @@ func (m *contextLoss) unproposed(p *Pass, l *facts.Leaf) bool {
 	p.Report(Finding{
 		Rule: entitySwap, Subject: subject, Severity: event.Warning, Confidence: confidence,
 		Message:  fmt.Sprintf("The agent named %s to the user, and %s was called with %s.%s", quote(named), p.Call.Tool.Name, quote(string(l.Raw)), more),
-		Evidence: []event.Evidence{{Seq: s.ToldSeq, ID: s.ToldID, Note: "agreed on " + quote(named)}, p.Here("called with " + quote(string(l.Raw)))},
+		Evidence: []event.Evidence{{Seq: s.ToldSeq, ID: string(s.ToldID), Note: "agreed on " + quote(named)}, p.Here("called with " + quote(string(l.Raw)))},
 		Tokens:   p.Call.Tokens, CostMicroUSD: p.Call.Cost,
 	})
 	return true

@@ -52,13 +52,13 @@ func (m *contextLoss) stale(p *Pass, l *facts.Leaf, said, corrected *facts.Said)
 	confidence, more := afterCut(p, 850)
 	var evidence []event.Evidence
 	if said != corrected {
-		evidence = append(evidence, event.Evidence{Seq: said.Seq, ID: said.ID, Note: "said " + quote(string(l.Raw))})
+		evidence = append(evidence, event.Evidence{Seq: said.Seq, ID: string(said.ID), Note: "said " + quote(string(l.Raw))})
 	}
 	p.Report(Finding{
 		Rule: outdatedValue, Subject: subject, Severity: event.Error, Confidence: confidence,
 		Message: fmt.Sprintf("%s was called with %s, which the user took back.%s", p.Call.Tool.Name, quote(string(l.Raw)), more),
 		Evidence: append(evidence,
-			event.Evidence{Seq: corrected.Seq, ID: corrected.ID, Note: "took it back"}, p.Here("called with "+quote(string(l.Raw)))),
+			event.Evidence{Seq: corrected.Seq, ID: string(corrected.ID), Note: "took it back"}, p.Here("called with "+quote(string(l.Raw)))),
 		Tokens: p.Call.Tokens, CostMicroUSD: p.Call.Cost,
 	})
 	return true
@@ -90,7 +90,7 @@ func (m *contextLoss) told(p *Pass, l *facts.Leaf) bool {
 		Rule: contradictedSlot, Subject: subject, Severity: event.Warning, Confidence: confidence,
 		Message: fmt.Sprintf("The user said that it is to be %s, and %s was called with %s.%s", quote(string(value)), p.Call.Tool.Name, quote(string(l.Raw)), more),
 		Evidence: []event.Evidence{
-			{Seq: said.Seq, ID: said.ID, Note: "said " + quote(string(value))}, p.Here("called with " + quote(string(l.Raw))),
+			{Seq: said.Seq, ID: string(said.ID), Note: "said " + quote(string(value))}, p.Here("called with " + quote(string(l.Raw))),
 		},
 		Tokens: p.Call.Tokens, CostMicroUSD: p.Call.Cost,
 	})

@@ -36,21 +36,39 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 	if hellos.found(l) {
 		s.Hello = s.Turn
 	}
-	id := t.stepName(w, step)
-	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses(), step, id)
+	name := t.stepName(w, step)
+	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses(), step, name)
+	id := ""
+	if l.matters() {
+		id = string(name)
+	}
 	s.pinned(l, step, id)
 	s.corrected(l)
 	s.settle(l)
 	s.constrain(l, step, id)
 }
 
-// stepName is the id of a step; one without goes by its ordinal.
-func (t *Trajectory) stepName(w *Workspace, s *event.Step) string {
+// matters reports whether the text may pin a value or set a limit.
+func (l *slotLexer) matters() bool {
+	if l.all&(notCues.bit|onlyCues.bit) != 0 {
+		return true
+	}
+	for i := range l.toks {
+		if t := &l.toks[i]; t.kind != SlotWord || l.is(i, "not") {
+			return true
+		}
+	}
+	return false
+}
+
+// stepName is the id of a step, valid until the next; one without goes by its
+// ordinal.
+func (t *Trajectory) stepName(w *Workspace, s *event.Step) []byte {
 	if len(s.ID) > 0 {
-		return string(s.ID)
+		return s.ID
 	}
 	w.text = appendInt(w.text[:0], t.Ordinal-1)
-	return string(w.text)
+	return w.text
 }
 
 // pins reports whether a value is one that a user may pin.
@@ -81,20 +99,19 @@ func (s *Slots) pinned(l *slotLexer, step *event.Step, id string) {
 // denied reports whether the user takes back the value that stands at token i:
 // "not X", "instead of X", "X was wrong".
 func (l *slotLexer) denied(i int) bool {
-	for _, p := range takenBack {
-		if !l.toks[i].last && l.at(i+1, p) {
-			return true
-		}
+	if !l.toks[i].last && takenBack.longest(l, i+1) > 0 {
+		return true
+	}
+	if l.all&negations.bit == 0 {
+		return false
 	}
 	for back := 1; back <= 4 && i-back >= 0; back++ {
 		j := i - back
 		if l.toks[j].last || l.toks[j].comma && back > 1 || l.toks[j].pins() {
 			return false
 		}
-		for _, p := range negations {
-			if l.at(j, p) && j+len(p) <= i {
-				return l.near(j+len(p), i)
-			}
+		if n := negations.longest(l, j); n > 0 && j+n <= i {
+			return l.near(j+n, i)
 		}
 	}
 	return false
@@ -188,10 +205,8 @@ func (l *slotLexer) fromTo(i int) int {
 	for start > 0 && start > from-12 && !l.toks[start-1].last {
 		start--
 	}
-	for _, v := range changeVerbs {
-		if l.find(v, start, from) >= 0 {
-			return from
-		}
+	if l.has(changeVerbs, start, from) {
+		return from
 	}
 	return -1
 }

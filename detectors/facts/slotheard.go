@@ -105,7 +105,8 @@ func (t *Trajectory) heard(w *Workspace, step *event.Step) {
 		return
 	}
 	s.Turn++
-	s.Agent, s.ToldSeq, s.ToldID = s.Turn, step.Seq, t.stepName(w, step)
+	s.Agent, s.ToldSeq = s.Turn, step.Seq
+	s.ToldID = append(s.ToldID[:0], t.stepName(w, step)...)
 	if !step.Text.Present() {
 		return
 	}

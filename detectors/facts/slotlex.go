@@ -2,6 +2,8 @@ package facts
 
 import (
 	"bytes"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // slotToken is one word or value of a text.
@@ -9,13 +11,13 @@ type slotToken struct {
 	at, end int32 // in the lexer's text
 	kind    SlotKind
 	typed   bool
-	label   bool // a word that only says that a value follows
 	last    bool // a sentence, or a clause, ends behind it
 	comma   bool // a comma stands behind it
 	num     int64
 	hash    uint64
 	shape   uint64
 	noun    uint64
+	starts  uint64 // lists of phrases of which one begins here
 }
 
 // slotLexer splits texts into words and typed values. Its memory is scratch.
@@ -23,6 +25,7 @@ type slotLexer struct {
 	text []byte // as written, but for quotes
 	low  []byte // the same in lower case
 	toks []slotToken
+	all  uint64 // of starts
 }
 
 // What of a message is looked at.
@@ -45,26 +48,7 @@ func (l *slotLexer) is(i int, word string) bool { return string(l.word(i)) == wo
 // lex splits a text.
 func (l *slotLexer) lex(text []byte) {
 	text = cutText(text, maxSlotText)
-	l.text, l.toks = l.text[:0], l.toks[:0]
-	for i := 0; i < len(text); i++ { // typographic quotes become plain ones
-		if c := text[i]; c == 0xe2 && i+2 < len(text) && text[i+1] == 0x80 {
-			switch text[i+2] {
-			case 0x98, 0x99:
-				l.text = append(l.text, '\'')
-				i += 2
-				continue
-			case 0x9c, 0x9d:
-				l.text = append(l.text, '"')
-				i += 2
-				continue
-			case 0x93, 0x94:
-				l.text = append(l.text, " - "...)
-				i += 2
-				continue
-			}
-		}
-		l.text = append(l.text, text[i])
-	}
+	l.text, l.toks = plainQuotes(l.text[:0], text), l.toks[:0]
 	l.low = appendLower(l.low[:0], l.text)
 	for i := 0; i < len(l.text) && len(l.toks) < maxSlotTokens; {
 		if isSpace(l.text[i]) {
@@ -74,15 +58,73 @@ func (l *slotLexer) lex(text []byte) {
 			i++
 			continue
 		}
+		if end := l.plain(i); end > 0 {
+			i = end
+			continue
+		}
 		start := i
 		for i < len(l.text) && !isSpace(l.text[i]) {
 			i++
 		}
 		l.chunk(start, i)
 	}
+	l.mark()
 	l.dates()
 	l.money()
 	l.nouns()
+}
+
+// plainQuotes appends a text in which typographic quotes and dashes are plain.
+func plainQuotes(dst, text []byte) []byte {
+	for {
+		i := bytes.IndexByte(text, 0xe2)
+		if i < 0 || i+2 >= len(text) {
+			return append(dst, text...)
+		}
+		dst = append(dst, text[:i]...)
+		n := 3
+		switch {
+		case text[i+1] != 0x80:
+			dst, n = append(dst, text[i]), 1
+		case text[i+2] == 0x98, text[i+2] == 0x99:
+			dst = append(dst, '\'')
+		case text[i+2] == 0x9c, text[i+2] == 0x9d:
+			dst = append(dst, '"')
+		case text[i+2] == 0x93, text[i+2] == 0x94:
+			dst = append(dst, " - "...)
+		default:
+			dst, n = append(dst, text[i]), 1
+		}
+		text = text[n+i:]
+	}
+}
+
+// plain makes a token of a word that is nothing but letters, as nearly all are,
+// with what ends it, and gives the place behind it; 0 where there is none.
+func (l *slotLexer) plain(i int) int {
+	j := i
+	for j < len(l.low) && l.low[j]-'a' < 26 {
+		j++
+	}
+	if j == i || j-i > 1 && l.text[i+1]-'A' < 26 {
+		return 0
+	}
+	end, last, comma := j, false, false
+	if j < len(l.low) && !isSpace(l.low[j]) {
+		switch l.low[j] {
+		case '.', '!', '?', ';':
+			last = true
+		case ',', ':':
+			comma = true
+		default:
+			return 0
+		}
+		if end = j + 1; end < len(l.low) && !isSpace(l.low[end]) {
+			return 0
+		}
+	}
+	l.toks = append(l.toks, slotToken{at: int32(i), end: int32(j), last: last, comma: comma, hash: nonZero(xxhash.Sum64(l.low[i:j]))})
+	return end
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -36,8 +36,11 @@ func (l *slotLexer) sentence(i int) (from, to int) {
 
 // has reports whether a phrase of the list stands among tokens [from, to).
 func (l *slotLexer) has(p phrases, from, to int) bool {
-	for _, words := range p {
-		if l.find(words, from, to) >= 0 {
+	if l.all&p.bit == 0 {
+		return false
+	}
+	for i := max(from, 0); i < to; i++ {
+		if l.toks[i].starts&p.bit != 0 {
 			return true
 		}
 	}
@@ -98,25 +101,28 @@ func (l *slotLexer) comparator(i, from, to int) (op LimitOp, at, ends int) {
 	}
 	gap := 0 // words between that are no fillers
 	for j := i - 1; j >= from && j >= i-8 && gap <= 3; j-- {
-		for k := range front {
-			c := &front[k]
-			start := j - len(c.words) + 1
-			if start >= from && gap <= c.far && l.at(start, c.words) && !(start > from && l.toks[start-1].pins() && gap > 0) {
-				return c.op, start, i
-			}
-		}
-		for _, words := range overWords {
-			start := j - len(words) + 1
-			if start < from || gap > 0 || !l.at(start, words) || l.toks[i].kind == SlotDate {
-				continue
-			}
-			for d := start - 1; d >= from && d >= start-7; d-- {
-				if isDenial(l.word(d)) {
-					return LimitMax, start, i
+		if l.all&front.bit != 0 {
+			for k := range front.list {
+				c := &front.list[k]
+				start := j - len(c.words) + 1
+				if start >= from && l.toks[start].starts&front.bit != 0 && gap <= c.far && l.at(start, c.words) && !(start > from && l.toks[start-1].pins() && gap > 0) {
+					return c.op, start, i
 				}
 			}
-			if l.has(demands, from, start) {
-				return LimitOver, start, i
+		}
+		if l.all&overWords.bit != 0 && gap == 0 && l.toks[i].kind != SlotDate {
+			for start := max(from, j-1); start <= j; start++ {
+				if start+overWords.longest(l, start) != j+1 {
+					continue
+				}
+				for d := start - 1; d >= from && d >= start-7; d-- {
+					if isDenial(l.word(d)) {
+						return LimitMax, start, i
+					}
+				}
+				if l.has(demands, from, start) {
+					return LimitOver, start, i
+				}
 			}
 		}
 		if l.toks[j].pins() || l.toks[j].comma && j < i-1 {
@@ -130,9 +136,12 @@ func (l *slotLexer) comparator(i, from, to int) (op LimitOp, at, ends int) {
 		if l.toks[j-1].last {
 			break
 		}
-		for k := range back {
-			if l.at(j, back[k].words) && j+len(back[k].words) <= to {
-				return back[k].op, i, j + len(back[k].words) - 1
+		if l.toks[j].starts&back.bit == 0 {
+			continue
+		}
+		for k := range back.list {
+			if c := &back.list[k]; l.at(j, c.words) && j+len(c.words) <= to {
+				return c.op, i, j + len(c.words) - 1
 			}
 		}
 	}
@@ -178,10 +187,10 @@ func (s *Slots) nounsOf(l *slotLexer, m *Limit, i, at, from, to int) {
 	}
 }
 
-// comparing are words of comparators and what stands by them: no nouns.
-var comparing = []string{"more", "less", "than", "most", "least", "under", "below", "over", "above", "within", "max", "maximum", "minimum", "must", "should", "keep", "stay", "want", "exceed", "not", "before", "after", "later", "earlier", "until", "and", "but", "anything", "something", "one", "any", "all", "only", "don't", "won't", "can't", "cannot", "shouldn't", "doesn't", "never", "has", "have", "had", "are", "was", "will", "would", "could", "fewer", "lower", "higher", "beyond", "sure", "make", "there", "with", "going", "under", "they", "them", "book", "find", "limit", "cap", "ceiling", "limited", "capped", "spend", "cost", "pay", "longer"}
+// noNouns are words of comparators and what stands by them.
+var noNouns = []string{"more", "less", "than", "most", "least", "under", "below", "over", "above", "within", "max", "maximum", "minimum", "must", "should", "keep", "stay", "want", "exceed", "not", "before", "after", "later", "earlier", "until", "and", "but", "anything", "something", "one", "any", "all", "only", "don't", "won't", "can't", "cannot", "shouldn't", "doesn't", "never", "has", "have", "had", "are", "was", "will", "would", "could", "fewer", "lower", "higher", "beyond", "sure", "make", "there", "with", "going", "under", "they", "them", "book", "find", "limit", "cap", "ceiling", "limited", "capped", "spend", "cost", "pay", "longer"}
 
-func isComparing(w []byte) bool { return inWords(comparing, w) }
+func isComparing(w []byte) bool { return inWords(noNouns, w) }
 
 // speaksMoney reports whether the tokens speak of what something costs.
 func (l *slotLexer) speaksMoney(from, to int) bool {
@@ -239,20 +248,11 @@ var (
 // exclude finds "not X" and "only X" at token i.
 func (s *Slots) exclude(l *slotLexer, i int, step *event.Step, id string) {
 	op, n := LimitOp(0), 0
-	switch w := l.word(i); w[0] {
-	case 'w', 'e', 'a', 'o', 'n', 'd', 'm', 'c', 's', 'h', 'k', 'l':
-	default:
-		return
+	if k := notCues.longest(l, i); k > 0 {
+		op, n = LimitNot, k
 	}
-	for _, p := range notCues {
-		if len(p) > n && l.at(i, p) {
-			op, n = LimitNot, len(p)
-		}
-	}
-	for _, p := range onlyCues {
-		if len(p) > n && l.at(i, p) {
-			op, n = LimitOnly, len(p)
-		}
+	if k := onlyCues.longest(l, i); k > n {
+		op, n = LimitOnly, k
 	}
 	if op == 0 && l.is(i, "not") && i+1 < len(l.toks) && l.text[l.toks[i+1].at]-'A' < 26 {
 		op, n = LimitNot, 1 // a name

@@ -2,11 +2,14 @@ package facts
 
 // dates joins "May 20th, 2024" and "20 May" into one token.
 func (l *slotLexer) dates() {
+	if l.all&monthWords.bit == 0 {
+		return
+	}
 	out := l.toks[:0]
 	for i := 0; i < len(l.toks); i++ {
 		t := l.toks[i]
 		m := int64(0)
-		if t.kind == SlotWord && !t.last {
+		if t.starts&monthWords.bit != 0 && t.kind == SlotWord && !t.last {
 			m = monthOf(l.word(i))
 		}
 		if m == 0 {
@@ -54,6 +57,9 @@ func (l *slotLexer) money() {
 	for i := range l.toks {
 		t := &l.toks[i]
 		if t.kind == SlotWord {
+			if t.starts&countWords.bit == 0 {
+				continue
+			}
 			if n := smallNumber(l.word(i)); n > 0 {
 				t.kind, t.num, t.shape, t.hash = SlotNumber, n*1000, 0, numHash(n*1000)
 			}
@@ -106,12 +112,10 @@ func (l *slotLexer) nouns() {
 	for i := range l.toks {
 		t := &l.toks[i]
 		switch t.kind {
-		case SlotWord:
-			t.label = isLabel(l.word(i))
 		case SlotNumber:
 			if t.shape != 0 || l.tailed(i) || l.labelled(i) { // an id of digits, when something says so
 				l.idNoun(i)
-				if l.tailed(i) && t.num < 1e10 {
+				if l.tailed(i) && t.num < 10_000_000_000 {
 					t.kind, t.num = SlotTail, t.num/1000
 				} else if t.noun != 0 && (t.shape != 0 || l.labelled(i)) {
 					t.kind = SlotID

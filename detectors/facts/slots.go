@@ -33,7 +33,7 @@ type Slots struct {
 	Hello    int32    // Turn of the latest user message that greets: what was before is another conversation
 
 	ToldSeq int64  // of the latest message of an agent
-	ToldID  string // of that step
+	ToldID  []byte // of that step
 }
 
 // The bounds of Slots. Beyond them the oldest gives way.
@@ -210,7 +210,7 @@ func (s *Slots) reset() {
 	clear(s.Limits)
 	*s = Slots{
 		Mentions: s.Mentions[:0], Limits: s.Limits[:0], echoes: s.echoes[:0],
-		tails: s.tails[:0], breaches: s.breaches[:0], made: s.made[:0], called: s.called[:0], said: s.said[:0],
+		tails: s.tails[:0], breaches: s.breaches[:0], made: s.made[:0], called: s.called[:0], said: s.said[:0], ToldID: s.ToldID[:0],
 	}
 }
 

@@ -14,7 +14,7 @@ type Said struct {
 	Cued  bool // it corrects something
 	No    bool // it begins with a no
 	Seq   int64
-	ID    string
+	ID    []byte
 }
 
 // The bounds of what is remembered word for word.
@@ -24,17 +24,17 @@ const (
 )
 
 // say remembers a message.
-func (s *Slots) say(text []byte, agent, cued, no bool, step *event.Step, id string) {
-	var buf []byte
+func (s *Slots) say(text []byte, agent, cued, no bool, step *event.Step, id []byte) {
+	var buf, idBuf []byte
 	if len(s.said) == maxSaid {
-		buf = s.said[0].Text[:0]
+		buf, idBuf = s.said[0].Text[:0], s.said[0].ID[:0]
 		copy(s.said, s.said[1:])
 		s.said = s.said[:maxSaid-1]
 	}
 	if k := len(s.said); buf == nil && k < cap(s.said) {
-		buf = s.said[:k+1][k].Text[:0]
+		buf, idBuf = s.said[:k+1][k].Text[:0], s.said[:k+1][k].ID[:0]
 	}
-	s.said = append(s.said, Said{Text: append(buf, cutText(text, maxSaidText)...), Turn: s.Turn, Agent: agent, Cued: cued, No: no, Seq: step.Seq, ID: id})
+	s.said = append(s.said, Said{Text: append(buf, cutText(text, maxSaidText)...), Turn: s.Turn, Agent: agent, Cued: cued, No: no, Seq: step.Seq, ID: append(idBuf, id...)})
 }
 
 // LastSaid gives the latest message with a value as words of their own, and

@@ -165,7 +165,7 @@ func (s *Slots) append(w *state.Writer) {
 		}
 	}
 	w.Int(17, state.Some(s.ToldSeq))
-	w.Bytes(18, []byte(s.ToldID))
+	w.Bytes(18, s.ToldID)
 	w.Uint(19, uint64(s.Parts))
 	w.Int(20, int64(s.Hello))
 	if w.Array(21, len(s.said)) {
@@ -177,7 +177,7 @@ func (s *Slots) append(w *state.Writer) {
 			w.Bool(3, v.Agent)
 			w.Bool(4, v.Cued)
 			w.Int(5, state.Some(v.Seq))
-			w.Bytes(6, []byte(v.ID))
+			w.Bytes(6, v.ID)
 			w.Bool(7, v.No)
 			w.Close(e)
 		}
@@ -238,7 +238,7 @@ func (s *Slots) restore(r *SlotsState) error {
 			len(r.Mentions), len(r.Limits), len(r.Echoes), len(r.Called), len(r.Tails), len(r.Breaches), len(r.Made))
 	}
 	s.Turn, s.User, s.Agent, s.Opened, s.Also, s.Yes, s.Greeted = r.Turn, r.User, r.Agent, r.Opened, r.Also, r.Yes, r.Greeted
-	s.Redo, s.Parts, s.Blind, s.ToldSeq, s.ToldID = r.Redo, r.Parts, r.Blind, state.Maybe(r.ToldSeq), string(r.ToldID)
+	s.Redo, s.Parts, s.Blind, s.ToldSeq, s.ToldID = r.Redo, r.Parts, r.Blind, state.Maybe(r.ToldSeq), append(s.ToldID, r.ToldID...)
 	for i := range r.Mentions {
 		v := &r.Mentions[i]
 		if len(v.Text) > maxPinText || len(v.ID) > event.MaxName {
@@ -281,7 +281,7 @@ func (s *Slots) restore(r *SlotsState) error {
 		if len(v.Text) > maxSaidText || len(v.ID) > event.MaxName {
 			return fmt.Errorf("state: slots: message %d is not whole", i)
 		}
-		s.said = append(s.said, Said{Text: v.Text, Turn: v.Turn, Agent: v.Agent, Cued: v.Cued, No: v.No, Seq: state.Maybe(v.Seq), ID: string(v.ID)})
+		s.said = append(s.said, Said{Text: v.Text, Turn: v.Turn, Agent: v.Agent, Cued: v.Cued, No: v.No, Seq: state.Maybe(v.Seq), ID: v.ID})
 	}
 	return nil
 }
@@ -298,7 +298,7 @@ func (s *Slots) size() int64 {
 		int64(cap(s.echoes)+cap(s.called))*int64(unsafe.Sizeof(echo{})) + int64(cap(s.tails))*int64(unsafe.Sizeof(tail{})) +
 		int64(cap(s.breaches))*int64(unsafe.Sizeof(breach{})) + int64(cap(s.made))*8
 	for i := range s.said {
-		n += int64(unsafe.Sizeof(Said{})) + int64(cap(s.said[i].Text)+len(s.said[i].ID))
+		n += int64(unsafe.Sizeof(Said{})) + int64(cap(s.said[i].Text)+cap(s.said[i].ID))
 	}
 	for i := range s.Mentions {
 		n += int64(len(s.Mentions[i].Text) + len(s.Mentions[i].ID))

@@ -82,20 +82,76 @@ func inWords(list []string, w []byte) bool {
 	return false
 }
 
-// phrases are sequences of words, split once.
-type phrases [][]string
+// phrases are a list of sequences of words, split once. The lexer finds where
+// they begin, all lists at once.
+type phrases struct {
+	bit  uint64 // of the list in slotToken.starts
+	list [][]string
+}
 
+// lead is a phrase, by its first word.
+type lead struct {
+	bit  uint64
+	rest []string
+}
+
+// phraseHeads are all phrases by the hash of their first word. They are made while
+// the phraseLists are, before anything reads them.
+var (
+	phraseHeads = map[uint64][]lead{}
+	phraseSet   [64]uint64 // a filter over the keys of phraseHeads
+	phraseLists int
+)
+
+// split makes a list.
 func split(list ...string) phrases {
-	p := make(phrases, len(list))
-	for i, s := range list {
-		p[i] = strings.Fields(s)
+	p := phrases{bit: 1 << phraseLists}
+	phraseLists++
+	for _, s := range list {
+		words := strings.Fields(s)
+		p.list = append(p.list, words)
+		enlist(p.bit, words)
 	}
 	return p
 }
 
+func enlist(bit uint64, words []string) {
+	h := slotHash([]byte(words[0]))
+	phraseHeads[h] = append(phraseHeads[h], lead{bit, words[1:]})
+	phraseSet[h>>6&63] |= 1 << (h & 63)
+}
+
+// mark notes at each token which lists have a phrase that begins there.
+func (l *slotLexer) mark() {
+	l.all = 0
+	for i := range l.toks {
+		t := &l.toks[i]
+		if phraseSet[t.hash>>6&63]&(1<<(t.hash&63)) == 0 {
+			continue
+		}
+		for _, p := range phraseHeads[t.hash] {
+			if l.at(i+1, p.rest) {
+				t.starts |= p.bit
+			}
+		}
+		l.all |= t.starts
+	}
+}
+
 // found reports whether any phrase stands in the text.
-func (p phrases) found(l *slotLexer) bool {
-	return slices.ContainsFunc(p, func(words []string) bool { return l.find(words, 0, len(l.toks)) >= 0 })
+func (p phrases) found(l *slotLexer) bool { return l.all&p.bit != 0 }
+
+// longest gives the length in words of the longest phrase at token i, 0 for none.
+func (p phrases) longest(l *slotLexer, i int) int {
+	n := 0
+	if i >= 0 && i < len(l.toks) && l.toks[i].starts&p.bit != 0 {
+		for _, words := range p.list {
+			if len(words) > n && l.at(i, words) {
+				n = len(words)
+			}
+		}
+	}
+	return n
 }
 
 // find gives the place of a phrase among tokens [from, to), -1 for none.
@@ -111,7 +167,7 @@ func (l *slotLexer) find(words []string, from, to int) int {
 // at reports whether a phrase stands at token i.
 func (l *slotLexer) at(i int, words []string) bool {
 	if i < 0 || i+len(words) > len(l.toks) {
-		return false
+		return len(words) == 0
 	}
 	for k, w := range words {
 		if !l.is(i+k, w) {
@@ -122,6 +178,9 @@ func (l *slotLexer) at(i int, words []string) bool {
 }
 
 var (
+	monthWords = split("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+		"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec")
+	countWords = split("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve")
 	// openers say that the user speaks of something beside what was spoken of.
 	openers = split("another", "other", "others", "both", "each", "every", "rest", "remaining", "second one", "the second", "a second", "different", "one more", "separate", "all of", "all my", "all the", "all three", "as well as the",
 		"next one", "next account", "next order", "next booking", "next reservation", "next customer", "next item", "next case", "next ticket", "next request", "next invoice", "someone else",
@@ -170,6 +229,21 @@ var caps = split("budget", "limit", "cap", "max", "maximum", "ceiling", "minimum
 // demands make of "more than" a limit.
 var demands = split("must", "need", "needs", "has to", "have to", "should", "require", "required", "make sure", "ensure")
 
+// comparing is a table of comparators.
+type comparing struct {
+	bit  uint64
+	list []comparator
+}
+
+func compare(tables ...[]comparator) comparing {
+	t := comparing{bit: 1 << phraseLists, list: slices.Concat(tables...)}
+	phraseLists++
+	for _, c := range t.list {
+		enlist(t.bit, c.words)
+	}
+	return t
+}
+
 // comparator is a phrase that limits the value behind it, or before it.
 type comparator struct {
 	words []string
@@ -188,7 +262,7 @@ func comparators(op LimitOp, far int, firm bool, list ...string) []comparator {
 
 // Longer phrases come before those that they end in.
 var (
-	comparesBefore = slices.Concat(
+	comparesBefore = compare(
 		comparators(LimitMax, 0, true, "no more than", "not more than", "never more than", "not over", "not above", "not higher than", "no higher than", "not to exceed",
 			"not exceed", "not exceeding", "never exceed", "without exceeding", "no greater than", "not greater than", "no larger than", "no longer than", "not surpass", "capped at", "limited to", "up to", "at most", "at the most", "a maximum of", "maximum of", "max of", "maximum", "max", "limit of", "cap of", "ceiling of"),
 		comparators(LimitUnder, 0, true, "less than", "fewer than", "lower than", "cheaper than", "under", "below", "smaller than"),
@@ -196,18 +270,18 @@ var (
 		comparators(LimitMax, 3, true, "budget of", "budget is", "budget's", "budget", "limit is", "limit", "cap", "ceiling is", "ceiling", "keep it to", "stick to", "maximum is", "max is", "afford"),
 		comparators(LimitMin, 0, true, "no less than", "not less than", "no fewer than", "not fewer than", "at least", "a minimum of", "minimum of", "min of", "minimum", "not below", "not under", "no lower than", "not lower than"),
 	)
-	comparesBehind = slices.Concat(
+	comparesBehind = compare(
 		comparators(LimitMax, 0, true, "or less", "or fewer", "or under", "or below", "or cheaper", "or lower", "max", "maximum", "tops", "at most", "at the most", "at maximum", "limit", "budget", "ceiling", "cap", "is my limit", "is my budget", "is my max", "is the limit", "is the most"),
 		comparators(LimitMin, 0, true, "or more", "or higher", "or better", "or above", "minimum", "at least", "at minimum", "at the least"),
 	)
-	beforeDate = slices.Concat(
+	beforeDate = compare(
 		comparators(LimitMin, 0, true, "not before", "no earlier than", "not earlier than", "never before", "on or after", "no sooner than", "not sooner than"),
 		comparators(LimitMax, 0, true, "no later than", "not later than", "not after", "on or before", "never after", "not past", "latest by", "by the latest", "at the latest by"),
 		comparators(LimitUnder, 0, true, "before", "earlier than", "prior to", "sooner than"),
 		comparators(LimitOver, 0, true, "after", "later than"),
 		comparators(LimitMax, 0, true, "by", "until"),
 	)
-	behindDate = slices.Concat(
+	behindDate = compare(
 		comparators(LimitMax, 0, true, "at the latest", "or earlier", "or before", "or sooner", "latest"),
 		comparators(LimitMin, 0, true, "at the earliest", "or later", "or after", "earliest"),
 	)
