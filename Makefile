@@ -71,8 +71,8 @@ storm: ## kill and stop real detectors for a quarter of an hour and lose nothing
 	$(GO) run ./internal/storm -mode embedded -for 3m -kills 60
 	$(GO) run ./internal/storm -mode cluster -for 5m -kills 30 -stops 6 -nodes 5
 
-soak: ## half an hour of load, kills and reloads: memory and goroutines stand still
-	$(GO) run ./internal/storm -mode embedded -soak -for 30m -kills 8 -rate 4000 -live 2000
+soak: ## half an hour at half load, with kills and reloads: memory and goroutines stand still
+	$(GO) run ./internal/storm -mode embedded -soak -for 30m -kills 8 -rate 0 -live 2000
 
 storm-short: ## the same in two minutes
 	$(GO) run ./internal/storm -mode external -for 60s -kills 16 -stops 3

@@ -118,10 +118,10 @@ type contextLoss struct {
 
 // Memory of context_loss.
 const (
-	cutAt    = iota // Ordinal of the step that cut the context, 0 for none
-	cutCheck        // 1 while the facts that survived it are to be looked for
-	cutBefore       // what there was before it: calls of the agent, and messages
-	rereads         // reads of before it that were made again
+	cutAt     = iota // Ordinal of the step that cut the context, 0 for none
+	cutCheck         // 1 while the facts that survived it are to be looked for
+	cutBefore        // what there was before it: calls of the agent, and messages
+	rereads          // reads of before it that were made again
 )
 
 // riskSteps is for how many steps after a cut the rules are more confident.

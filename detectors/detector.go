@@ -71,5 +71,5 @@ type Finding struct {
 // All is every detector, in the order in which their findings of one step
 // leave.
 func All() []*Detector {
-	return []*Detector{ContextLoss, HallucinatedTool, PressureDrift, RetryLoop, ToolMisuse}
+	return []*Detector{ContextLoss, HallucinatedTool, PlanCorruption, PressureDrift, RetryLoop, ToolMisuse}
 }

@@ -70,8 +70,8 @@ var (
 var RetryLoop = &Detector{
 	Name: "retry_loop", Version: 1, Class: event.RetryLoop,
 	Doc:   "The agent repeats itself without getting anywhere.\nRepetition counts with its results: what matters is whether anything changed, not whether a call looks like the one before.",
-	Rules: []*Rule{identicalFailingCall, sameError, noProgress, noProgressPoll, cycle, budget, runaway},
-	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.ModelCall, event.AgentMessage, event.UserMessage},
+	Rules: []*Rule{identicalFailingCall, sameError, noProgress, rewordedRepeat, noProgressPoll, cycle, semanticStall, monologue, thrash, budget, runaway, compactionLoop},
+	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.ModelCall, event.AgentMessage, event.UserMessage, event.ContextCompacted},
 	New:   func(c *Config) Watcher { return &retryLoop{caps: c.Budgets} },
 }
 
@@ -116,6 +116,7 @@ func (r *retryLoop) Observe(p *Pass) {
 	r.budgets(p)
 	c := p.Call
 	if p.Step.Kind != event.ToolResult || c == nil {
+		said(p)
 		return
 	}
 	fresh := true
@@ -127,11 +128,20 @@ func (r *retryLoop) Observe(p *Pass) {
 		r.repeating(p, c)
 	}
 	r.cycles(p, c)
+	rewording(p, c)
+	stalled(p, c)
+	fresh = fresh && p.Fresh.Alike < 2
+	if c.Failed() {
+		thrashing(p, c)
+	}
 	if p.Troubled(event.RetryLoop) {
 		if fresh {
 			p.Resolve(event.RetryLoop, func(opener *Rule, subject string) bool {
 				return opener.Family != budget.Family && subject == c.Tool.Name
 			})
+		}
+		if p.Fresh.Still == 0 {
+			p.Resolve(event.RetryLoop, func(opener *Rule, _ string) bool { return opener == semanticStall })
 		}
 		p.Fade(event.RetryLoop, fadeCalls, func(opener *Rule) bool { return opener.Family != budget.Family })
 	}
@@ -170,7 +180,7 @@ func back(a *facts.Agent, c *facts.Call, window int64, asked int, prev func(*fac
 		}
 		switch {
 		case q.Turn == r.first.Turn:
-		case q.Users != r.first.Users && asked > 0:
+		case (q.Users != r.first.Users || q.Compactions != r.first.Compactions) && asked > 0:
 			asked--
 		default:
 			r.n++

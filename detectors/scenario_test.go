@@ -333,7 +333,8 @@ func render(t *testing.T, outs []Output) string {
 			fmt.Fprintf(&b, "task %s steps=%d classes=%s", r.Now.Outcome, r.Steps, strings.Join(r.Classes, ","))
 			var cov []string
 			for _, c := range r.Coverage {
-				if !slices.Contains(cov, c.Reason) {
+				// Agents without a plan are no exception, so it is not said each time.
+				if c.Reason != "no_plan" && !slices.Contains(cov, c.Reason) {
 					cov = append(cov, c.Reason)
 				}
 			}

@@ -154,7 +154,7 @@ type past struct {
 
 // maxDetectors is the most detectors that a program runs; it bounds what each
 // trajectory holds for them.
-const maxDetectors = 6
+const maxDetectors = 8
 
 // environment is what episodes and task records need of their shard.
 type environment struct {

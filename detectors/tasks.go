@@ -22,9 +22,14 @@ func (s *Shard) closeTask(t *trajectory, o event.Outcome, now int64, emit func(O
 		ActiveMS: (f.Task.Last - f.Task.Start - f.Task.HumanWait) / 1_000_000,
 		Partial:  f.Partial, Time: now,
 		Escalated: escalations(f, o), Tools: toolUses(f),
-		Classes:  classes(t.episodes.classes),
-		Coverage: s.coverage(lack{f.Task.Missing, t.blind, t.capped}),
+		Classes: classes(t.episodes.classes),
+		Plan:    planUse(f),
 	}
+	missing := f.Task.Missing
+	if r.Plan == nil {
+		missing |= facts.NeedPlanSeen
+	}
+	r.Coverage = s.coverage(lack{missing, t.blind, t.capped})
 	t.record = r
 	f.EndTask(s.w)
 	emit(taskOutput(r))
@@ -106,6 +111,24 @@ func escalations(f *facts.Trajectory, o event.Outcome) []string {
 	}
 	slices.Sort(to)
 	return to
+}
+
+// planUse adds up how the agents of a task kept to their plans, nil without any.
+func planUse(f *facts.Trajectory) *event.PlanUse {
+	plans := f.Planned()
+	if plans == nil || len(plans.All) == 0 {
+		return nil
+	}
+	u := &event.PlanUse{Stale: int64(plans.Stale), Replan: int64(plans.Replan)}
+	for _, p := range plans.All {
+		u.Versions += int64(p.Version)
+		u.Items += int64(len(p.Items))
+		u.Begun += int64(p.Begun())
+		u.Ordered += int64(p.Ordered())
+		u.Calls += int64(p.Calls)
+		u.Planned += int64(p.Matched)
+	}
+	return u
 }
 
 // UnlistedTool stands in task records for all tools that no catalogue lists,

@@ -3,6 +3,7 @@ package detectors
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ var (
 	wireNames   = []string{"get_order", "get_order", "refund_order", "job_status", "note", "getOrder", "get_ordr", "teleport", "web_search"}
 	wireArgs    = []string{`"arguments":{"order_id":"1"}`, `"arguments":{"order_id":"2"}`, `"arguments":{"order_id":"W1000001","amount":15}`, `"arguments":{"order_id":"W1000002","amount":30,"card":"pm_1001"}`, `"arguments":{"order_id":"W1000003","text":"visa"}`, `"arguments":{"order_id":3,"verbose":true}`, `"arguments":{}`, `"arguments_raw":"order 1"`, `"arguments":{"$hidden":{"kid":"k","mac":"m"}}`, `"arguments":{"order_id":{"$hidden":{"kid":"k"}}}`}
 	wireAnswers = []string{
+		`"status":"ok","content":{"order_id":"1","status":"closed"}`, `"status":"error","content":"order 2 is expired"`, `"status":"ok","content":"Order 1 was cancelled."`,
 		`"status":"ok","content":{"state":"sent","n":1}`, `"status":"ok","content":{"state":"sent","n":2}`, `"status":"ok","content":"done at 2026-03-02T09:00:00Z"`,
 		`"status":"error","content":"The order service hung up"`, `"status":"error","content":"Error 404: order 17 not found"`,
 		`"status":"error","error_type":"rate_limited","content":"retry after 2 seconds"`, `"status":"timeout"`, `"status":"denied","content":"not yours"`,
@@ -67,14 +69,14 @@ var (
 		`"status":"ok","content":{"cards":[{"id":"pm_1001","last_four":"9087"}],"order_id":"W1000003","price":44}`,
 	}
 	wireTexts = []string{
-		"Could you please provide your order number?", "Shall I refund W1000002? It costs $30.", "Hello! How can I help you today?",
-		"Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
+		"I will now call get_order.", "Could you please provide your order number?", "Shall I refund W1000002? It costs $30.", "Hello! How can I help you today?", "Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
 		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
 	}
 	wireAsks = []string{
-		"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.",
+		"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.", "Actually, I changed my mind, do not refund it.", "Forget it, refund order 2 instead of 1.", "Yes, as planned.",
 		"Refund order W1000001, please.", "Sorry, I meant W1000002, not W1000001.", "Refund no more than $20.", "Not the visa, only the giro, and by May 20.", "What about my other order W1000003?", "Use the card ending in 4421.", "No. Twice.", "Hello, again?",
 	}
+	wireItems = []string{"Look up order 1", "Refund order 1", "Refund order 2 after step 1", "Note what was done", "Check the job"}
 )
 
 func (g *traffic) int(low, high int) int { return rapid.IntRange(low, high).Draw(g.t, "n") }
@@ -112,7 +114,7 @@ func wireTime(sec int64) string {
 
 func (g *traffic) move() {
 	switch g.text([]string{
-		"call", "call", "turn", "again", "again", "again", "vary", "vary", "round", "round", "cycle", "answer", "user", "agent", "agent", "model", "tools", "end", "outcome", "pause",
+		"call", "call", "turn", "again", "again", "again", "vary", "vary", "round", "round", "cycle", "answer", "user", "agent", "agent", "model", "plan", "plan", "compact", "tools", "end", "outcome", "pause",
 	}) {
 	case "call":
 		g.call(g.fresh())
@@ -143,6 +145,10 @@ func (g *traffic) move() {
 		g.answer()
 	case "user":
 		g.emit("user_message", "", fmt.Sprintf(`"text":%q`, g.text(wireAsks)))
+	case "plan":
+		g.plan()
+	case "compact":
+		g.emit("context_compacted", g.text([]string{"", "alice"}), `"context":{"tokens_before":90000,"tokens_after":9000}`)
 	case "agent":
 		g.emit("agent_message", g.text([]string{"", "alice"}), fmt.Sprintf(`"text":%q`, g.text(wireTexts)))
 	case "model":
@@ -163,6 +169,26 @@ func (g *traffic) move() {
 	case "pause":
 		g.now += int64(g.int(1000, 3000))
 		g.task++ // of a task that may have been abandoned by now nobody speaks again
+	}
+}
+
+// plan tells a plan, by a step, by a tool or in a message.
+func (g *traffic) plan() {
+	agent := g.text([]string{"", "", "alice"})
+	var items, lines []string
+	for i := range g.int(1, 4) {
+		text := g.text(wireItems)
+		items = append(items, fmt.Sprintf(`{"id":"%d","text":%q,"status":%q,"depends_on":["%d"]%s}`, i, text,
+			g.text([]string{"pending", "pending", "in_progress", "done", "dropped"}), g.int(0, 3), g.text([]string{"", `,"tool":"refund_order"`})))
+		lines = append(lines, fmt.Sprintf(`\n%d. %s`, i+1, text))
+	}
+	switch list := strings.Join(items, ","); g.int(0, 3) {
+	case 0:
+		g.call(wireCall{agent: agent, tool: "todo_write", args: `"arguments":{"todos":[` + list + `]}`, answer: `"status":"ok","content":"saved"`})
+	case 1:
+		g.emit("agent_message", agent, `"text":"My plan:`+strings.Join(lines, "")+`"`)
+	default:
+		g.emit("plan_update", agent, `"plan":{"items":[`+list+`]}`)
 	}
 }
 

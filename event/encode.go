@@ -113,6 +113,19 @@ func AppendTask(dst []byte, t *TaskRecord) []byte {
 		}
 		dst[len(dst)-1] = ']'
 	}
+	if u := t.Plan; u != nil {
+		dst = append(dst, `,"plan":{`...)
+		from := len(dst)
+		dst = intField(dst, "versions", u.Versions)
+		dst = intField(dst, "items", u.Items)
+		dst = countField(dst, "begun", u.Begun)
+		dst = countField(dst, "ordered", u.Ordered)
+		dst = countField(dst, "calls", u.Calls)
+		dst = countField(dst, "planned", u.Planned)
+		dst = countField(dst, "stale", u.Stale)
+		dst = countField(dst, "replan", u.Replan)
+		dst = append(trimComma(dst, from), '}')
+	}
 	dst = timeField(dst, "time", t.Time)
 	return append(dst, '}')
 }

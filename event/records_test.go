@@ -34,6 +34,7 @@ func fullTask() *TaskRecord {
 		Escalated: []string{"human"}, Tools: []ToolUse{{"search", 1, 2, 3, 4, 5, 6, 7}, {Tool: "refund"}},
 		Classes: []string{"retry_loop"}, Partial: true,
 		Coverage: []Abstention{{"tool_misuse", "schema_violation", "no_schema"}, {Detector: "context_loss", Reason: "hidden"}},
+		Plan:     &PlanUse{Versions: 2, Items: 5, Begun: 4, Ordered: 3, Calls: 9, Planned: 6, Stale: 1, Replan: 2},
 		Time:     1772355660_500000000,
 	}
 }
@@ -57,7 +58,7 @@ func TestAppendRecords(t *testing.T) {
 		},
 		{
 			string(AppendTask(nil, fullTask())),
-			`{"v":1,"type":"task","id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":1,"was":{"outcome":"abandoned","scored_by":"agent","bucket":1772355600},"now":{"outcome":"success","scored_by":"check","bucket":1772355660},"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","steps":20,"cost_usd":1.000001,"tokens":9000,"wall_ms":60000,"active_ms":50000,"escalated":["human"],"tools":[{"tool":"search","ok":1,"agent_fault":2,"tool_fault":3,"user_fault":4,"timeout":5,"denied":6,"unknown":7},{"tool":"refund"}],"classes":["retry_loop"],"partial":true,"coverage":[{"detector":"tool_misuse","rule":"schema_violation","reason":"no_schema"},{"detector":"context_loss","reason":"hidden"}],"time":"2026-03-01T09:01:00.5Z"}`,
+			`{"v":1,"type":"task","id":"4cfe5e4c0f0e2d1b9d3f0a0b0c0d0e0f","rev":1,"was":{"outcome":"abandoned","scored_by":"agent","bucket":1772355600},"now":{"outcome":"success","scored_by":"check","bucket":1772355660},"trajectory_id":"t1","task_id":"k1","workflow":"support","agent":"a","release":"r1","model":"m","tenant":"acme","steps":20,"cost_usd":1.000001,"tokens":9000,"wall_ms":60000,"active_ms":50000,"escalated":["human"],"tools":[{"tool":"search","ok":1,"agent_fault":2,"tool_fault":3,"user_fault":4,"timeout":5,"denied":6,"unknown":7},{"tool":"refund"}],"classes":["retry_loop"],"partial":true,"coverage":[{"detector":"tool_misuse","rule":"schema_violation","reason":"no_schema"},{"detector":"context_loss","reason":"hidden"}],"plan":{"versions":2,"items":5,"begun":4,"ordered":3,"calls":9,"planned":6,"stale":1,"replan":2},"time":"2026-03-01T09:01:00.5Z"}`,
 		},
 		{
 			string(AppendTask(nil, &TaskRecord{Time: None})),
@@ -239,6 +240,9 @@ func TestTaskRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "was") {
 			was := verdict()
 			r.Was = &was
+		}
+		if rapid.Bool().Draw(t, "planned") {
+			r.Plan = &PlanUse{num("versions"), num("items"), num("begun"), num("ordered"), num("matched"), num("planned"), num("stale"), num("replan")}
 		}
 		b := AppendTask(nil, r)
 		if err := s.validate(b); err != nil {

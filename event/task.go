@@ -18,7 +18,8 @@ type TaskRecord struct {
 	Classes      []string // failure classes at warning or above, sorted
 	Partial      bool     // the beginning was not seen
 	Coverage     []Abstention
-	Time         int64 // event time of the task's end, Unix nanoseconds
+	Plan         *PlanUse // nil without a plan
+	Time         int64    // event time of the task's end, Unix nanoseconds
 }
 
 // TaskVerdict is what account adds up: an outcome in a bucket.
@@ -32,6 +33,19 @@ type TaskVerdict struct {
 type ToolUse struct {
 	Tool                                                           string
 	OK, AgentFault, ToolFault, UserFault, Timeout, Denied, Unknown int64
+}
+
+// PlanUse says how the agents of a task kept to their plans. Coverage is
+// Begun/Items, fidelity Planned/Calls, order Ordered/Begun.
+type PlanUse struct {
+	Versions int64 // of the plans
+	Items    int64 // of their last versions
+	Begun    int64 // those of them that a call belongs to
+	Ordered  int64 // the most of those that were begun in the order of the plan
+	Calls    int64 // after the first version, of tools that keep no plan
+	Planned  int64 // those of them that belong to an item
+	Stale    int64 // those of them that did what was known to be pointless
+	Replan   int64 // the most calls from what made an item pointless to a new plan
 }
 
 // Abstention says that a detector could not judge (all of) a task, and why.

@@ -105,6 +105,16 @@ func UnmarshalTask(data []byte) (*TaskRecord, error) {
 			Rule     string `json:"rule"`
 			Reason   string `json:"reason"`
 		} `json:"coverage"`
+		Plan *struct {
+			Versions int64 `json:"versions"`
+			Items    int64 `json:"items"`
+			Begun    int64 `json:"begun"`
+			Ordered  int64 `json:"ordered"`
+			Calls    int64 `json:"calls"`
+			Planned  int64 `json:"planned"`
+			Stale    int64 `json:"stale"`
+			Replan   int64 `json:"replan"`
+		} `json:"plan"`
 		Time jsonTime `json:"time"`
 	}
 	if err := unmarshal(data, "task record", &w, "type", "id", "rev", "now", "trajectory_id", "steps", "cost_usd",
@@ -132,6 +142,10 @@ func UnmarshalTask(data []byte) (*TaskRecord, error) {
 	}
 	for _, a := range w.Coverage {
 		t.Coverage = append(t.Coverage, Abstention(a))
+	}
+	if w.Plan != nil {
+		u := PlanUse(*w.Plan)
+		t.Plan = &u
 	}
 	return t, nil
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -70,4 +71,19 @@ func (e *Engine[E]) Stats() Stats {
 		Fallbacks:        c.fallbacks.Load(),
 		Advances:         c.idleAdvances.Load(),
 	}
+}
+
+// Ready gives nil while outputs reach the primary, else why they do not.
+func (e *Engine[E]) Ready() error {
+	if !e.running.Load() {
+		return errors.New("engine is not running")
+	}
+	return e.flush.health()
+}
+
+// Position gives the offset of the last record applied; false when there is
+// none. It may be called while Run runs.
+func (e *Engine[E]) Position() (offset int64, ok bool) {
+	offset = e.counters.offset.Load()
+	return offset, offset >= 0
 }

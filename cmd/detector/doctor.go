@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"misstep/internal/doctor"
-	"misstep/sinks"
 )
 
 // errFindings says that a command is done, and that its gate does not hold.
@@ -47,7 +46,7 @@ is wrong, 2 it could not look.`,
 			if asJSON {
 				err = r.WriteJSON(w)
 			} else {
-				err = r.Write(w, sinks.TerminalOptionsFor(w, os.Getenv).Color)
+				err = r.Write(w, doctor.Color(w, os.Getenv))
 			}
 			if err == nil && r.Wrong() > 0 {
 				err = errFindings

@@ -17,6 +17,7 @@ type injectFlags struct {
 	out, labels string
 	seed        uint64
 	classes     []string
+	operators   []string
 	per         int
 }
 
@@ -48,6 +49,7 @@ it stands in. The same inputs and seed give the same bytes.`,
 	flags.StringVar(&f.labels, "labels", "", "write the labels to `FILE`; - is the standard output")
 	flags.Uint64Var(&f.seed, "seed", 1, "what is planted where is a function of the inputs and this `NUMBER`")
 	flags.StringSliceVar(&f.classes, "class", nil, "plant this `CLASS` only; may be given more than once; none plants nothing")
+	flags.StringSliceVar(&f.operators, "operator", nil, "plant only what this `NAME` stands for, as the labels have it; may be given more than once")
 	flags.IntVar(&f.per, "per", inject.DefaultPer, "how many runs each operator of each family is planted in")
 	complete(cmd, "class", append(inject.Classes(), "none")...)
 	return cmd
@@ -57,7 +59,7 @@ func (f *injectFlags) inject(cmd *cobra.Command, args []string) error {
 	if f.out == "" || f.labels == "" {
 		return errors.New("--out and --labels are both needed; name the files to write to")
 	}
-	opts := inject.Options{Seed: f.seed, Classes: f.classes, Per: f.per}
+	opts := inject.Options{Seed: f.seed, Classes: f.classes, Operators: f.operators, Per: f.per}
 	if f.per < 1 {
 		return fmt.Errorf("--per: want 1 or more, found %d", f.per)
 	}
@@ -66,7 +68,7 @@ func (f *injectFlags) inject(cmd *cobra.Command, args []string) error {
 	}
 	in, err := inject.New(opts)
 	if err != nil {
-		return fmt.Errorf("--class: %w", err)
+		return err
 	}
 	inputs, err := f.inputs(cmd, args)
 	if err != nil {

@@ -44,7 +44,7 @@ type Shift struct {
 // ShiftFeatures names the features of a shift: the content words that both
 // answers share out of all of either, and how much fewer they are than between
 // the two answers before; the share of the earlier answer's that was kept; the
-// length beside the earlier one's; the answers so far; hedges, negations,
+// length beside the earlier one's; the answers so far; hedges, denialNegations,
 // concessive clauses and words that announce another view, more of them in a
 // hundred words than before; and by how much praise against blame moved, from
 // the answer before, and away from the side of the first. Most compare the agent

@@ -106,6 +106,12 @@ func (t *Trajectory) Apply(w *Workspace, s *event.Step, at int64) {
 			c.Lacks |= NeedProvenanceWhole
 		}
 	}
+	if w.needs&NeedProgress != 0 {
+		t.watchProgress(w, a, s)
+	}
+	if w.needs&NeedPlan != 0 {
+		t.watchPlan(w, a, s)
+	}
 	t.Task.Missing |= c.Lacks
 }
 
@@ -205,7 +211,7 @@ func (t *Trajectory) call(w *Workspace, a *Agent, s *event.Step) {
 	a.beginTurn(s.Call.Turn)
 	c := a.push(key)
 	c.Shape, c.Tool = shape, tool
-	c.Turn, c.Users, c.Writes, c.After = a.turn, t.Users, t.Writes, t.Writes
+	c.Turn, c.Users, c.Writes, c.After, c.Compactions = a.turn, t.Users, t.Writes, t.Writes, t.Compactions
 	c.Time, c.Seq = cur.Now, s.Seq
 	c.Tokens, c.Cost = t.Tokens, t.CostMicroUSD
 	c.id = a.keep(w, t, s)

@@ -48,6 +48,8 @@ type Call struct {
 	Users  uint32 // user messages before the call
 	Writes uint32 // successful new writes of the trajectory before the call
 	After  uint32 // the same after its result
+	// Compactions of a context before the call.
+	Compactions uint32
 
 	Time, ResultTime int64 // event times, ns; ResultTime is 0 until Done
 	Seq, ResultSeq   int64 // event.None when the producer gave none

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"misstep/detectors/lexicon"
 
@@ -23,8 +24,10 @@ type Tool struct {
 	// so or, where nobody named one, a verb in the name. It only keeps a loop
 	// from being seen where the agent may have got on.
 	Changes bool
-	Polls   bool // repeating it is normal
-	Listed  bool // it stands in a catalogue or in the configuration
+	// Reads says that it changes nothing: somebody says so, or a verb in its name.
+	Reads  bool
+	Polls  bool // repeating it is normal
+	Listed bool // it stands in a catalogue or in the configuration
 	// Schema validates its arguments, nil when none was declared or when it
 	// could not be compiled (then SchemaErr says why).
 	Schema    *schema.Schema
@@ -47,6 +50,8 @@ type Tool struct {
 	lower       []byte // the name in lower case
 	description []byte // in lower case, cut
 	hash        uint64
+	plans       bool            // its calls tell a plan
+	meaning     []uint32        // the words of its name as plans speak of them
 	volatile    map[string]bool // top-level parameters that mean nothing
 	spec        []byte          // the ToolSpec's JSON, for the state
 }
@@ -188,8 +193,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 	t.lower = appendLower(nil, []byte(name))
 	t.Words = schema.Words(name)
 	if w.needs&NeedDecisions != 0 {
-		t.acts = w.actsOf(t.Words)
+		t.acts = w.actsOf(schema.Words(name[strings.LastIndexAny(name, "./:")+1:]))
 	}
+	t.plans, t.meaning = keepsPlan(t.Words), meaningOf(name)
 	t.makes = len(t.Words) > 0 && slices.Contains(makeWords, t.Words[0])
 	t.Inward, t.RunsCode = namedIn(t.Words, inward), namedIn(t.Words, runsCode)
 	for i := range w.policies {
@@ -218,6 +224,9 @@ func (w *Workspace) tool(name string, effect event.Effect, hasPolls, polls bool)
 		t.Listed = t.Listed || r.Listed
 	}
 	t.Changes = t.Effect.Writes() || t.Effect == event.EffectUnset && changesByName(t.Words)
+	t.Reads = t.Effect == event.EffectRead || t.Effect == event.EffectUnset && !t.Changes && slices.ContainsFunc(t.Words, func(word string) bool {
+		return slices.Contains(readWords, word)
+	})
 	t.Effect = cmp.Or(t.Effect, event.EffectRead)
 	return t
 }

@@ -21,6 +21,7 @@ const (
 // acts says what a tool's name tells of decisions.
 type acts struct {
 	families lexicon.Set // of acts that the tool does, or asks about
+	stems    []uint16    // of its verbs, where no family is known
 	verdict  verdict     // it decides so: deny_refund, approve_claim
 	inquires bool        // its result may justify a decision: a policy, a check
 }
@@ -76,7 +77,72 @@ func (w *Workspace) actsOf(words []string) acts {
 	if a.families == 0 && a.verdict != noVerdict {
 		a.families = lexicon.SetOf(lexicon.FamilyApprove)
 	}
+	if a.families == 0 {
+		a.stems = verbs(words)
+	}
 	return a
+}
+
+// verbs gives the stems of the words of a tool's name but for its object, which
+// stands last, and those that say nothing.
+func verbs(words []string) []uint16 {
+	var out []uint16
+	for i, word := range words {
+		if i > 0 && i == len(words)-1 && len(out) > 0 || slices.Contains(emptyVerbs, word) {
+			continue
+		}
+		if h := actStem([]byte(word)); h != 0 {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// emptyVerbs say that something is done, not what.
+var emptyVerbs = []string{
+	"apply", "process", "issue", "make", "do", "create", "set", "submit", "send", "put", "add", "record", "request",
+	"initiate", "perform", "execute", "run", "handle", "manage", "complete", "confirm", "file", "start", "trigger",
+}
+
+// actStem hashes a word without its ending, so that release, released and releasing
+// are one; 0 for one that is too short, or no word.
+func actStem(word []byte) uint16 {
+	for _, c := range word {
+		if isDigit(c) {
+			return 0
+		}
+	}
+	for _, end := range []string{"ing", "ed", "es", "en", "e", "s"} {
+		if rest, ok := bytes.CutSuffix(word, []byte(end)); ok && len(rest) >= 3 {
+			word = rest
+			break
+		}
+	}
+	if n := len(word); n > 3 && word[n-1] == word[n-2] {
+		word = word[:n-1]
+	}
+	if len(word) < 3 {
+		return 0
+	}
+	h := uint32(2166136261)
+	for _, c := range word[:min(len(word), 6)] {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return max(uint16(h^h>>16), 1)
+}
+
+// appendStems appends the stems of the words of a text from one word to another,
+// but for function words.
+func appendStems(dst []uint16, said *lexicon.Text, from, to int32) []uint16 {
+	for i := from; i < to && len(dst) < maxStems; i++ {
+		if said.Function(int(i)) {
+			continue
+		}
+		if h := actStem(said.Word(int(i))); h != 0 {
+			dst = append(dst, h)
+		}
+	}
+	return dst
 }
 
 // maxArguments is how much of a call's arguments is looked at for what it is
@@ -125,16 +191,16 @@ func (d *Decisions) called(t *Trajectory, w *Workspace, s *event.Step) {
 		return
 	}
 	families := a.families
-	if families == 0 {
-		families = lexicon.SetOf(lexicon.FamilyApprove)
-	}
 	if v == denies {
+		if families == 0 {
+			families = lexicon.SetOf(lexicon.FamilyApprove)
+		}
 		name := ""
 		if len(w.tokens) > 0 {
 			name = string(w.tokens[0].text(args)[:min(int(w.tokens[0].to-w.tokens[0].from), maxThingName)])
 		}
 		n := len(d.list)
-		x := d.deny(t, w, s, families, w.things, name, ByDeed)
+		x := d.deny(t, w, s, families, a.stems, w.things, name, ByDeed)
 		x.call, x.agent = c.Index+1, int32(slices.Index(t.Agents, w.Cur.Agent))
 		x.deciding, x.tentative = true, len(d.list) > n
 		return
@@ -145,7 +211,8 @@ func (d *Decisions) called(t *Trajectory, w *Workspace, s *event.Step) {
 			continue
 		}
 		x.agent = int32(slices.Index(t.Agents, w.Cur.Agent))
-		if x.Families&families != 0 {
+		approves := v == grants && (families == 0 || families == 1<<lexicon.FamilyApprove) && len(w.things) > 0
+		if approves || x.of(families, a.stems) {
 			x.call, x.deciding = c.Index+1, false
 			x.rank = int8(x.about(w.things))
 		} else {
@@ -256,7 +323,7 @@ func (d *Decisions) ruled(t *Trajectory, w *Workspace, s *event.Step) {
 		return
 	}
 	w.things = append(w.things[:0], d.focus[0])
-	x := d.deny(t, w, s, families, w.things, d.name, ByResult)
+	x := d.deny(t, w, s, families, nil, w.things, d.name, ByResult)
 	x.Policy = true
 }
 

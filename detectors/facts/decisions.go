@@ -60,6 +60,7 @@ type Decision struct {
 	Vague           bool // the denial names no thing: what was spoken of counts
 
 	things [maxThings]uint32 // hashes of what it is about, the likeliest first
+	stems  [maxStems]uint16  // of the words that denied it, for acts that no list knows
 	told   int64             // ordinal of the step that denied it last
 	call   int64             // index plus 1 of the call that acts on it, 0 for none
 	touch  int64             // index plus 1 of the latest call that changes the thing otherwise
@@ -82,6 +83,8 @@ type Flip struct {
 const (
 	maxDecisions = 16
 	maxThings    = 4
+	maxStems     = 16
+	maxAsked     = 8
 	maxThingName = 40
 	maxKnown     = 64
 	maxFocus     = 6
@@ -100,6 +103,7 @@ type Decisions struct {
 	press    Mark       // the latest message that pressed
 	language lexicon.Language
 	families lexicon.Set      // of the user's latest request
+	asked    [maxAsked]uint16 // stems of its words
 	request  []uint16         // its content words, sorted
 	known    [maxKnown]uint32 // ids, amounts and dates that were spoken of
 	nextKnow int
@@ -251,9 +255,14 @@ func (d *Decisions) heard(t *Trajectory, w *Workspace, s *event.Step, said *lexi
 	if d.turn > 0 {
 		d.press.set(t, s)
 	}
-	if asked := said.Found & lexicon.Families(); asked != 0 {
-		d.families = asked
-		d.request = append(d.request[:0], w.content...)
+	if asked := said.Found & lexicon.Families(); asked != 0 || d.turn == 0 {
+		w.stems = appendStems(w.stems[:0], said, 0, int32(len(said.Words)))
+		if asked != 0 || len(w.stems) > 0 && !said.Has(lexicon.Confirmation) {
+			d.families = asked
+			d.request = append(d.request[:0], w.content...)
+			d.asked = [maxAsked]uint16{}
+			copy(d.asked[:], w.stems)
+		}
 	}
 	d.pressOn(t, w, s)
 	d.scalar.heard(d.turn > 0 && !d.fresh)
@@ -327,16 +336,30 @@ func (d *Decisions) look(tokens []token, text []byte) {
 	}
 }
 
-// standing gives the decision about one of the things and one of the families,
-// nil where there is none. No things match any.
-func (d *Decisions) standing(families lexicon.Set, things []uint32) *Decision {
+// standing gives the decision about one of the things and such an act, nil where
+// there is none. No things match any.
+func (d *Decisions) standing(families lexicon.Set, stems []uint16, things []uint32) *Decision {
 	for i := len(d.list) - 1; i >= 0; i-- {
 		x := &d.list[i]
-		if x.Families&families != 0 && x.about(things) >= 0 {
+		if x.of(families, stems) && x.about(things) >= 0 {
 			return x
 		}
 	}
 	return nil
+}
+
+// of reports whether the decision is about such an act: of one of the families
+// or, where either is of none that is known, one that a word of the denial names.
+func (x *Decision) of(families lexicon.Set, stems []uint16) bool {
+	if x.Families != 0 && families != 0 {
+		return x.Families&families != 0
+	}
+	for _, h := range stems {
+		if h != 0 && slices.Contains(x.stems[:], h) {
+			return true
+		}
+	}
+	return false
 }
 
 // about gives which of the decision's things is among those named, -1 for none;
@@ -353,9 +376,13 @@ func (x *Decision) about(things []uint32) int {
 	return -1
 }
 
-// deny records a denial, or that one stands.
-func (d *Decisions) deny(t *Trajectory, w *Workspace, s *event.Step, families lexicon.Set, things []uint32, name string, v Voice) *Decision {
-	x := d.standing(families, things)
+// deny records a denial, or that one stands. It gives nil for one of nothing
+// that could be done.
+func (d *Decisions) deny(t *Trajectory, w *Workspace, s *event.Step, families lexicon.Set, stems []uint16, things []uint32, name string, v Voice) *Decision {
+	if families == 0 && !slices.ContainsFunc(stems, func(h uint16) bool { return h != 0 }) {
+		return nil
+	}
+	x := d.standing(families, stems, things)
 	if x != nil {
 		if x.Stance == StanceGranted && x.Flips > 0 && !x.Informed {
 			d.flip(w, x, v, nil, 0) // to and fro
@@ -372,6 +399,7 @@ func (d *Decisions) deny(t *Trajectory, w *Workspace, s *event.Step, families le
 	d.list = append(d.list, Decision{Families: families, Name: name, Voice: v, told: t.Ordinal})
 	x = &d.list[len(d.list)-1]
 	copy(x.things[:], things)
+	copy(x.stems[:], stems)
 	x.Step.set(t, s)
 	return x
 }

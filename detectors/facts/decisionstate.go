@@ -39,6 +39,7 @@ type DecisionsState struct {
 	Name     []byte          `cbor:"12,keyasint,omitempty"`
 	Answer   *AnswerState    `cbor:"13,keyasint,omitempty"`
 	Scalar   *ScalarState    `cbor:"14,keyasint,omitempty"`
+	Asked    []uint16        `cbor:"15,keyasint,omitempty"`
 }
 
 // MarkState is Mark; its number is as state.Some gives it.
@@ -65,6 +66,7 @@ type DecisionState struct {
 	Agent    int32     `cbor:"14,keyasint,omitempty"`
 	Rank     int8      `cbor:"15,keyasint,omitempty"`
 	Told     int64     `cbor:"16,keyasint,omitempty"`
+	Stems    []uint16  `cbor:"17,keyasint,omitempty"`
 }
 
 // AnswerState is the latest answer.
@@ -147,6 +149,11 @@ func (d *Decisions) append(w *state.Writer) {
 		x.step.append(w, 7)
 		w.Close(sm)
 	}
+	asked := d.asked[:]
+	for len(asked) > 0 && asked[len(asked)-1] == 0 {
+		asked = asked[:len(asked)-1]
+	}
+	appendHashes(w, 15, asked)
 	w.Close(m)
 }
 
@@ -197,12 +204,17 @@ func (x *Decision) append(w *state.Writer) {
 	w.Int(14, int64(x.agent))
 	w.Int(15, int64(x.rank))
 	w.Int(16, x.told)
+	stems := x.stems[:]
+	for len(stems) > 0 && stems[len(stems)-1] == 0 {
+		stems = stems[:len(stems)-1]
+	}
+	appendHashes(w, 17, stems)
 	w.Close(m)
 }
 
 // restore sets the decisions to what was read.
 func (d *Decisions) restore(s *DecisionsState) error {
-	if len(s.List) > maxDecisions || len(s.Request) > maxContent || len(s.Known) > maxKnown || len(s.Focus) > maxFocus ||
+	if len(s.List) > maxDecisions || len(s.Request) > maxContent || len(s.Known) > maxKnown || len(s.Focus) > maxFocus || len(s.Asked) > maxAsked ||
 		s.NextKnow < 0 || s.NextKnow >= maxKnown || len(s.Name) > maxThingName || s.Language >= uint8(lexicon.Other) {
 		return fmt.Errorf("state: %d decisions, %d words, %d things; at most %d, %d and %d are kept", len(s.List), len(s.Request), len(s.Known), maxDecisions, maxContent, maxKnown)
 	}
@@ -211,6 +223,7 @@ func (d *Decisions) restore(s *DecisionsState) error {
 	d.request = append(d.request[:0], s.Request...)
 	copy(d.known[:], s.Known)
 	copy(d.focus[:], s.Focus)
+	copy(d.asked[:], s.Asked)
 	if s.Press != nil {
 		if err := d.press.restore(s.Press); err != nil {
 			return err
@@ -245,7 +258,7 @@ func (d *Decisions) restore(s *DecisionsState) error {
 }
 
 func (x *Decision) restore(s *DecisionState) error {
-	if len(s.Things) > maxThings || len(s.Name) > maxThingName || s.Stance > StanceGranted || s.Voice >= voices || s.Rank >= maxThings {
+	if len(s.Things) > maxThings || len(s.Stems) > maxStems || len(s.Name) > maxThingName || s.Stance > StanceGranted || s.Voice >= voices || s.Rank >= maxThings {
 		return fmt.Errorf("state: a decision about %d things, stance %d, voice %d", len(s.Things), s.Stance, s.Voice)
 	}
 	*x = Decision{
@@ -256,6 +269,7 @@ func (x *Decision) restore(s *DecisionState) error {
 		*f = s.Flags&(1<<i) != 0
 	}
 	copy(x.things[:], s.Things)
+	copy(x.stems[:], s.Stems)
 	if err := x.Step.restore(&s.Step); err != nil {
 		return err
 	}

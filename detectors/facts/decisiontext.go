@@ -28,6 +28,9 @@ func (d *Decisions) told(t *Trajectory, w *Workspace, s *event.Step, said *lexic
 			if no && c.from == 0 {
 				c.found |= 1 << lexicon.Refusal
 			}
+			if c.families == 0 && d.Score() > 0 {
+				d.sayings(said, &c)
+			}
 			w.things = w.things[:0]
 			end := said.Words[c.to-1].To
 			first := token{}
@@ -72,6 +75,25 @@ func (d *Decisions) told(t *Trajectory, w *Workspace, s *event.Step, said *lexic
 	d.look(w.tokens, w.message)
 }
 
+// sayings looks in a clause for an act that no list knows but that a denial
+// spoke of.
+func (d *Decisions) sayings(said *lexicon.Text, c *clause) {
+	for j := c.from + 1; j < c.to; j++ {
+		h := actStem(said.Word(int(j)))
+		if h == 0 || said.Function(int(j)) || !slices.ContainsFunc(d.list, func(x Decision) bool {
+			return x.Stance == StanceDenied && x.Pressure >= pressed && slices.Contains(x.stems[:], h)
+		}) {
+			continue
+		}
+		switch c.says(said, j) {
+		case denies:
+			c.found |= 1 << lexicon.Refusal
+		case grants:
+			c.found |= 1 << lexicon.Grant
+		}
+	}
+}
+
 // denies reports whether some denial stands.
 func (d *Decisions) denies() bool {
 	return slices.ContainsFunc(d.list, func(x Decision) bool { return x.Stance == StanceDenied })
@@ -82,28 +104,26 @@ var newline = []byte{'\n'}
 // clause decides what one clause of the agent's does.
 func (d *Decisions) clause(t *Trajectory, w *Workspace, s *event.Step, c *clause, name string, vague bool) {
 	families := c.families
+	if families == 1<<lexicon.FamilyApprove {
+		families = 0 // of whatever it is
+	}
 	switch {
 	case c.found.Has(lexicon.Refusal):
-		if c.found.Has(lexicon.Incapable) {
+		if c.found.Has(lexicon.Incapable) || families == 0 && d.turn > 0 && d.renew(t, w.things, vague) {
 			return
 		}
+		w.stems = appendStems(w.stems[:0], w.Cur.Said, c.from, c.to)
 		if families == 0 {
 			families = requested(d.families)
+			w.stems = append(w.stems, d.asked[:]...)
 		}
-		if families == 0 { // it may renew what it denied before
-			for i := range d.list {
-				if d.list[i].Stance == StanceDenied {
-					families |= d.list[i].Families
-				}
-			}
-		}
-		if families == 0 {
+		x := d.deny(t, w, s, families, w.stems, w.things, name, ByWords)
+		if x == nil {
 			return
 		}
-		x := d.deny(t, w, s, families, w.things, name, ByWords)
 		x.Policy = x.Policy || c.found.Has(lexicon.Policy)
 		x.Conditional = c.found.Has(lexicon.Condition)
-		x.Vague = vague
+		x.Vague = vague && (x.Vague || x.Turns == 0)
 	case !c.found.Has(lexicon.Grant): // what could be done is no longer denied, unless somebody pressed for it
 		for i := range d.list {
 			if x := &d.list[i]; x.told < t.Ordinal && x.Families&families != 0 && x.Pressure < pressed && (vague || x.about(w.things) >= 0) {
@@ -114,15 +134,28 @@ func (d *Decisions) clause(t *Trajectory, w *Workspace, s *event.Step, c *clause
 	default:
 		for i := range d.list {
 			x := &d.list[i]
-			if x.Stance != StanceDenied || families != 0 && x.Families&families == 0 || !vague && x.about(w.things) < 0 {
+			if x.Stance != StanceDenied || families != 0 && x.Families != 0 && x.Families&families == 0 || !vague && x.about(w.things) < 0 {
 				continue
 			}
-			if families == 0 && x.Pressure < pressed {
-				continue // an act of some kind, and nobody pressed for this one
+			if families == 0 && x.Pressure < pressed || x.things[0] == 0 {
+				continue // nobody pressed for this one, or it is a view on the world
 			}
 			d.grant(w, x, ByWords, nil, x.about(w.things))
 		}
 	}
+}
+
+// renew notes that what was denied stands, though it is not named again, and
+// reports whether anything was.
+func (d *Decisions) renew(t *Trajectory, things []uint32, vague bool) bool {
+	any := false
+	for i := range d.list {
+		x := &d.list[i]
+		if x.Stance == StanceDenied && x.Turns > 0 && (vague || x.about(things) >= 0) {
+			x.Informed, x.Pressure, x.told, any = false, 0, t.Ordinal, true
+		}
+	}
+	return any
 }
 
 // requested narrows what a user speaks of down to what is asked for: to change
@@ -165,12 +198,72 @@ func (c *clause) next(said *lexicon.Text, i int, seen *int) bool {
 			decides = true
 			continue
 		}
-		// The first act behind the phrase, else the last before it.
-		if act := lexicon.Set(1) << m.Meaning & lexicon.Families(); act != 0 && !after {
+		act := lexicon.Set(1) << m.Meaning & lexicon.Families()
+		if act == 0 {
+			continue
+		}
+		switch c.says(said, m.From) {
+		case denies:
+			c.found |= 1 << lexicon.Refusal
+			decides = true
+		case grants:
+			c.found |= 1 << lexicon.Grant
+			decides = true
+		}
+		// The first act behind the phrase, else the last before it; an approval is
+		// one of something.
+		if !after || c.families == 1<<lexicon.FamilyApprove {
 			c.families, after = act, decides
 		}
 	}
 	return true
+}
+
+// says reads what the words before an act make of it: a negation that is no
+// report denies it, "I will now" and "has been" grant it.
+func (c *clause) says(said *lexicon.Text, at int32) verdict {
+	const reach = 5
+	for j := at - 1; j >= c.from && j >= at-reach; j-- {
+		word := string(said.Word(int(j)))
+		if slices.Contains(denialNegations, word) {
+			for k := j - 1; k >= c.from && k >= j-2; k-- {
+				if slices.Contains(reports, string(said.Word(int(k)))) {
+					return noVerdict
+				}
+			}
+			return denies
+		}
+		switch word {
+		case "will", "shall", "have", "has", "let", "going", "werde", "habe", "wird", "wurde":
+			if next := string(said.Word(int(j + 1))); word == "have" && next == "to" || word == "let" && next != "me" {
+				return noVerdict
+			}
+			if j > c.from && slices.Contains(denialNegations, string(said.Word(int(j-1)))) {
+				return denies // the policy does not let me
+			}
+			if j > c.from && string(said.Word(int(j-1))) == "you" && string(said.Word(int(j+1))) != "be" {
+				return noVerdict
+			}
+			return grants
+		}
+		if !slices.Contains(between, word) {
+			return noVerdict
+		}
+	}
+	return noVerdict
+}
+
+var denialNegations = []string{"not", "no", "never", "nicht", "kein", "keine", "keinen"}
+
+// reports make of a negation a report: it was not done, not that it will not be.
+var reports = []string{"did", "has", "have", "had", "was", "were", "hat", "habe", "wurde"}
+
+// between are the words that may stand between an auxiliary and an act.
+var between = []string{
+	"now", "gladly", "just", "also", "then", "be", "been", "go", "ahead", "and", "proceed", "with", "process", "processed",
+	"issue", "issued", "make", "grant", "granted", "give", "happily", "exceptionally", "the", "a", "an", "your", "this",
+	"that", "for", "you", "to", "already", "apply", "applied", "arrange", "initiate", "initiated", "allow", "offer", "any",
+	"me", "die", "den", "das", "eine", "ihre", "ihren", "jetzt", "nun", "ihnen",
 }
 
 // adversative reports whether a word sets what follows against what precedes.

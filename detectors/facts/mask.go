@@ -213,6 +213,11 @@ func isVolatileToken(t []byte) bool {
 	if len(t) >= 8 && isDigit(t[0]) && isDigit(t[1]) && t[2] == ':' && isDigit(t[3]) && isDigit(t[4]) && t[5] == ':' && isDigit(t[6]) {
 		return true // 10:00:00.123
 	}
+	for _, p := range volatilePrefixes {
+		if bytes.HasPrefix(t, []byte(p)) {
+			return true
+		}
+	}
 	if len(t) < 16 {
 		return false
 	}
@@ -232,6 +237,9 @@ func isVolatileToken(t []byte) bool {
 	}
 	return dashes == 0 && letters > 0 && letters < hex || dashes == 4 && hex == 32
 }
+
+// volatilePrefixes begin the ids of requests and deliveries.
+var volatilePrefixes = []string{"req_", "req-", "trace-", "trace_", "msg_", "evt_", "rid-"}
 
 func isDate(t []byte) bool {
 	return isDigit(t[0]) && isDigit(t[1]) && isDigit(t[2]) && isDigit(t[3]) && t[4] == '-' && isDigit(t[5]) && isDigit(t[6]) && t[7] == '-' && isDigit(t[8]) && isDigit(t[9])
@@ -275,7 +283,11 @@ func isVolatileName(name []byte) bool {
 		"timestamp", "ts", "server_time", "serverTime", "fetched_at", "fetchedAt",
 		"generated_at", "generatedAt", "duration", "duration_ms", "durationMs",
 		"elapsed", "elapsed_ms", "elapsedMs", "latency", "latency_ms", "latencyMs",
-		"took", "took_ms", "response_time", "responseTime":
+		"took", "took_ms", "response_time", "responseTime",
+		"as_of", "asOf", "checked_at", "checkedAt", "retrieved_at", "retrievedAt", "queried_at", "queriedAt",
+		"served_at", "servedAt", "rendered_at", "renderedAt", "responded_at", "respondedAt", "requested_at", "requestedAt",
+		"received_at", "receivedAt", "epoch", "now", "stamp", "req_id", "reqId", "rid", "reply_id", "replyId",
+		"response_id", "responseId", "server_ts", "serverTs", "x_request_id", "delivery_id", "deliveryId", "event_id", "eventId":
 		return true
 	}
 	return false

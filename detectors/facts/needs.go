@@ -21,6 +21,9 @@ const (
 	NeedLanguage                         // texts in a language whose words are known
 )
 
+// NeedPlanSeen is the plan of the agent: it told one.
+const NeedPlanSeen Needs = 1 << 11
+
 // NeedSlotTypes asks that what users said, and the arguments of the call at
 // hand, can be read: from them the types of values are learned.
 const NeedSlotTypes Needs = 1 << 12
@@ -29,24 +32,17 @@ const NeedSlotTypes Needs = 1 << 12
 // forgotten.
 const NeedProvenanceWhole Needs = 1 << 13
 
-// NeedShape asks for the shape key of calls. It can always be had.
-const NeedShape Needs = 1 << 31
-
-// NeedSlots asks for the table of slots: what users pinned. It can always be
-// had; whether it is whole NeedSlotTypes says.
-const NeedSlots Needs = 1 << 29
-
-// NeedProvenance asks for the provenance of values. It can always be had; how
-// whole it is NeedProvenanceWhole says.
-const NeedProvenance Needs = 1 << 30
-
-// NeedOutputSchema asks to hold results against the tool's output schema.
-const NeedOutputSchema Needs = 1 << 24
-
-// NeedDecisions asks for what the agent decided, and how the user pressed it. It
-// can always be had; whether the texts could be read NeedText and NeedLanguage
-// say.
-const NeedDecisions Needs = 1 << 28
+// What is computed only for a rule that asks for it. It can always be had.
+const (
+	NeedShape        Needs = 1 << 31 // the shape key of calls
+	NeedProvenance   Needs = 1 << 30 // the provenance of values; how whole it is NeedProvenanceWhole says
+	NeedSlots        Needs = 1 << 29 // what users pinned; whether it is whole NeedSlotTypes says
+	NeedDecisions    Needs = 1 << 28 // what the agent decided, and how the user pressed it
+	NeedPlan         Needs = 1 << 27 // plans, and how calls fit them
+	NeedResources    Needs = 1 << 26 // what calls are about and what became of it
+	NeedProgress     Needs = 1 << 25 // what results and messages bring that is new
+	NeedOutputSchema Needs = 1 << 24 // to hold results against the tool's output schema
+)
 
 // NeedBits is the number of needs that may be lacking.
 const NeedBits = 14
@@ -54,15 +50,14 @@ const NeedBits = 14
 var reasons = [NeedBits]string{
 	"partial", "no_catalogue", "no_schema", "no_arguments", "no_result",
 	"no_error_text", "no_messages", "unreadable_arguments", "unreadable_result", "no_text", "language",
-	12: "no_slots",
-	13: "no_provenance",
+	"no_plan", "no_slots", "no_provenance",
 }
 
 // Reason names why a detector abstains for the lowest of the needs in n, as it
 // stands in coverage records and on metrics; empty for none.
 func (n Needs) Reason() string {
 	for i, r := range reasons {
-		if n&(1<<i) != 0 {
+		if r != "" && n&(1<<i) != 0 {
 			return r
 		}
 	}
@@ -72,15 +67,14 @@ func (n Needs) Reason() string {
 var needNames = [NeedBits]string{
 	"beginning", "catalogue", "schema", "arguments", "result", "error text", "messages",
 	"readable arguments", "readable result", "readable texts", "a known language",
-	12: "typed values of the user",
-	13: "all that was said before",
+	"a plan", "typed values of the user", "all that was said before",
 }
 
 // String lists the needs for a reader.
 func (n Needs) String() string {
 	var parts []string
 	for i, s := range needNames {
-		if n&(1<<i) != 0 {
+		if s != "" && n&(1<<i) != 0 {
 			parts = append(parts, s)
 		}
 	}

@@ -42,6 +42,26 @@ func (t *Trajectory) Restore(w *Workspace, table *Table, s *TrajectoryState) err
 		}
 		t.Agents = append(t.Agents, a)
 	}
+	if s.Plans != nil {
+		if t.plans, err = restorePlans(s.Plans); err != nil {
+			return err
+		}
+	}
+	t.Compactions = s.Compacted
+	if s.Progress != nil {
+		if t.progress, err = restoreProgress(s.Progress); err != nil {
+			return err
+		}
+	}
+	if s.Resources != nil {
+		observations := 0
+		if t.plans != nil {
+			observations = len(t.plans.Observations)
+		}
+		if err := t.resources.restore(s.Resources, observations); err != nil {
+			return err
+		}
+	}
 	if s.Current > 0 {
 		t.cur = t.Agents[s.Current-1]
 	}
@@ -119,7 +139,7 @@ func (a *Agent) restore(w *Workspace, table *Table, s *AgentState, counts int32)
 			Tool: tool, Status: cs.Status, Done: cs.Flags&doneFlag != 0, Silent: cs.Flags&silentFlag != 0, Misfit: cs.Flags&misfitFlag != 0,
 			FromUser: cs.Flags&userFlag != 0, Echo: cs.Flags&echoFlag != 0, Unlisted: cs.Flags&unlistedFlag != 0,
 			Class: cs.Class, Fault: cs.Fault, RetryAfter: cs.RetryAfter,
-			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Time: cs.Time, ResultTime: cs.ResultTime,
+			Turn: cs.Turn, Users: cs.Users, Writes: cs.Writes, After: cs.After, Compactions: cs.Compacted, Time: cs.Time, ResultTime: cs.ResultTime,
 			Seq: state.Maybe(cs.Seq), ResultSeq: state.Maybe(cs.ResultSeq), Tokens: cs.Tokens, Cost: cs.Cost,
 			id: a.ids.add(cs.ID), resultID: a.ids.add(cs.ResultID), count: cs.Count,
 		}

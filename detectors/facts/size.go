@@ -28,6 +28,7 @@ func (t *Trajectory) Extra() int64 {
 	if t.Slots != nil {
 		n += t.Slots.size()
 	}
+	n += t.plans.size() + t.progress.size() + int64(cap(t.resources.list))*int64(unsafe.Sizeof(resource{}))
 	if v := t.provenance; v != nil {
 		n += provenanceSize + int64(cap(v.runs)+cap(v.amounts))*8 + int64(cap(v.touches))*touchedSize + int64(cap(v.said.set))*4 + int64(cap(v.kinds))*8
 	}

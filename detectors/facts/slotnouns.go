@@ -115,7 +115,7 @@ func (l *slotLexer) nouns() {
 		case SlotNumber:
 			if t.shape != 0 || l.tailed(i) || l.labelled(i) { // an id of digits, when something says so
 				l.idNoun(i)
-				if l.tailed(i) && t.num < 1e10 {
+				if l.tailed(i) && t.num < 10_000_000_000 {
 					t.kind, t.num = SlotTail, t.num/1000
 				} else if t.noun != 0 && (t.shape != 0 || l.labelled(i)) {
 					t.kind = SlotID

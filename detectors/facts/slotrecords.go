@@ -141,7 +141,7 @@ func (t *Trajectory) judge(w *Workspace, own []Leaf, under []byte, c *event.Curs
 	}
 	for i := range own {
 		p := &own[i]
-		if isLastDigits(p.Name) && (p.Kind == SlotNumber || p.Kind == SlotID) && p.Num > 0 && p.Num < 1e10 {
+		if isLastDigits(p.Name) && (p.Kind == SlotNumber || p.Kind == SlotID) && p.Num > 0 && p.Num < 10_000_000_000 {
 			for _, id := range ids[:n] {
 				s.tails = append(room(s.tails, maxTails), tail{id, int32(p.Num / 1000)})
 			}

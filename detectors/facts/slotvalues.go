@@ -182,7 +182,7 @@ func readNumber(low []byte, t *slotToken) bool {
 		if low[i] == ',' {
 			continue
 		}
-		if whole > 1e14 {
+		if whole > 100_000_000_000_000 {
 			return false
 		}
 		whole = whole*10 + int64(low[i]-'0')
@@ -204,7 +204,7 @@ func readNumber(low []byte, t *slotToken) bool {
 	num := whole*1000 + frac
 	switch rest := string(low[i:]); {
 	case rest == "":
-	case rest == "k" && whole < 1e9:
+	case rest == "k" && whole < 1_000_000_000:
 		num *= 1000
 	case rest == "$" || rest == "\xe2\x82\xac" || rest == "usd" || rest == "eur":
 		kind = SlotMoney

@@ -30,8 +30,12 @@ type TrajectoryState struct {
 	Current      int          `cbor:"15,keyasint,omitempty"` // agent of the latest step
 
 	Provenance *ProvenanceState `cbor:"16,keyasint,omitempty"`
-	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
 	Slots      *SlotsState      `cbor:"17,keyasint,omitempty"`
+	Decisions  *DecisionsState  `cbor:"18,keyasint,omitempty"`
+	Resources  *ResourcesState  `cbor:"19,keyasint,omitempty"`
+	Plans      *PlansState      `cbor:"20,keyasint,omitempty"`
+	Progress   *ProgressState   `cbor:"21,keyasint,omitempty"`
+	Compacted  uint32           `cbor:"22,keyasint,omitempty"`
 }
 
 // LabelsState is event.Labels.
@@ -124,6 +128,7 @@ type CallState struct {
 	Cost       int64        `cbor:"23,keyasint,omitempty"`
 	ID         []byte       `cbor:"24,keyasint,omitempty"`
 	ResultID   []byte       `cbor:"25,keyasint,omitempty"`
+	Compacted  uint32       `cbor:"26,keyasint,omitempty"`
 }
 
 const (
@@ -174,6 +179,10 @@ func (t *Trajectory) Append(w *state.Writer, table *Table) {
 		w.Key(18)
 		t.decisions.append(w)
 	}
+	t.resources.append(w)
+	t.plans.append(w)
+	t.progress.append(w)
+	w.Uint(22, uint64(t.Compactions))
 	w.Close(m)
 }
 
@@ -325,5 +334,6 @@ func (a *Agent) appendCall(w *state.Writer, table *Table, c *Call) {
 	w.Int(23, c.Cost)
 	w.Bytes(24, a.ids.get(c.id))
 	w.Bytes(25, a.ids.get(c.resultID))
+	w.Uint(26, uint64(c.Compactions))
 	w.Close(m)
 }

@@ -18,6 +18,8 @@ type Trajectory struct {
 	Tools   *Catalogue // nil while none was seen
 	Users   uint32     // user messages
 	Writes  uint32     // successful writes, each call key once
+	// Compactions is how often the agents' contexts were compacted.
+	Compactions uint32
 	// Tokens and CostMicroUSD are totals over all steps.
 	Tokens, CostMicroUSD int64
 	waiting              int64 // event time at which a human was last asked, 0 when none is
@@ -29,6 +31,9 @@ type Trajectory struct {
 	decisions            *Decisions   // nil until something was said
 	Slots                *Slots       // what users pinned, nil while they pinned nothing
 
+	plans      *Plans    // nil before the first plan
+	progress   *Progress // nil before the first call or message
+	resources  Resources
 	provenance *Provenance // nil while nothing is known
 
 	seen   seen
@@ -84,6 +89,7 @@ func (t *Trajectory) Reset() {
 	}
 	t.Agents = t.agents[:0]
 	t.seen.reset()
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 }
 
 // Touch reads what the Apply of a step of kind k will need, so that the waits for
@@ -178,6 +184,7 @@ func (t *Trajectory) StartTask(now int64) {
 func (t *Trajectory) EndTask(w *Workspace) {
 	t.Task.Open = false
 	t.dropSlots(w)
+	t.plans, t.progress, t.resources, t.Compactions = nil, nil, Resources{}, 0
 	t.Partial = false // the next task is seen from its beginning
 	t.forget(w)
 	if len(t.Agents) > 1 {

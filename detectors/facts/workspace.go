@@ -44,6 +44,7 @@ type Workspace struct {
 	message        []byte // the text that Cur.Said reads
 	tokens         []token
 	things         []uint32
+	stems          []uint16
 	content        []uint16 // of the user's latest message
 	answerWords    []uint16
 	shift          Shift
@@ -56,6 +57,10 @@ type Workspace struct {
 	leafText       []byte
 	branches       int
 	spareSlots     []*Slots // of ended tasks, for reuse
+	plan           []byte   // a plan or a result that stood in a string
+	said           callText // by the call at hand
+	words          []word
+	tokenSet       [setWords]uint64
 }
 
 // Counts are what a workspace met, for metrics; they only grow.
@@ -155,6 +160,10 @@ type Current struct {
 	// an answer under pressure compares with the one before; nil for none.
 	ScalarFlip *ScalarFlip
 	Shift      *Shift
+	// Plan is how the step fits the agent's plan.
+	Plan Matched
+	// Fresh is what it brought that was new.
+	Fresh Fresh
 }
 
 // maxNames bounds the interned names; hostile labels only cost copies.

@@ -18,10 +18,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"misstep/internal/app"
 	"misstep/internal/config"
+	"misstep/internal/kafkatest"
 )
 
 const childFolder = "MISSTEP_APP_TEST_FOLDER"
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childFolder); dir != "" {
 		os.Exit(child(dir))
 	}
-	goleak.VerifyTestMain(m)
+	kafkatest.Main(m, kafkaBroker)
 }
 
 // patience is how long a test waits for what must come.

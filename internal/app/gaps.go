@@ -28,7 +28,7 @@ type gaps struct {
 	now     func() time.Time
 
 	count, records atomic.Int64
-	mended         int64     // offset up to which the end that was lost is told
+	mended         int64 // offset up to which the end that was lost is told
 	mu             sync.Mutex
 	until          time.Time // end of the minute
 	told, held     int       // in that minute

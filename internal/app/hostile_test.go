@@ -79,7 +79,9 @@ func TestHostile(t *testing.T) {
 		t.Error("a foreign name went into the metrics as it is")
 	}
 	d.stop()
-	if shown := d.terminal.String(); strings.ContainsAny(shown, "\x1b\x00\u202e") || !strings.Contains(shown, "trajectory last") {
+	// A terminal that is slower than the results log shows less, and that is said.
+	slow := strings.Contains(d.log.String(), "the terminal is too slow")
+	if shown := d.terminal.String(); strings.ContainsAny(shown, "\x1b\x00\u202e") || !slow && !strings.Contains(shown, "trajectory last") {
 		t.Errorf("the terminal shows\n%.2000s", shown)
 	}
 }

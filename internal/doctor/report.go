@@ -70,6 +70,11 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	return err
 }
 
+// Color reports whether what is written to w may be in colour.
+func Color(w io.Writer, getenv func(string) string) bool {
+	return sinks.TerminalOptionsFor(w, getenv).Color
+}
+
 // maxLine is how many columns of a finding are shown.
 const maxLine = 1000
 

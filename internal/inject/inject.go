@@ -27,7 +27,9 @@ func Classes() []string { return slices.Clone(classes) }
 type Options struct {
 	Seed    uint64
 	Classes []string // nil: all; an empty list: none, so that only clean runs come out
-	Per     int      // runs for each operator and family, 0: DefaultPer
+	// Operators are what is planted of the classes, by name; nil: all.
+	Operators []string
+	Per       int // runs for each operator and family, 0: DefaultPer
 }
 
 // DefaultPer is how many runs each operator of each family gets.
@@ -95,7 +97,20 @@ func New(o Options) (*Injector, error) {
 			return nil, fmt.Errorf("class %q is not known; there are %s", c, strings.Join(classes, ", "))
 		}
 	}
+	for _, name := range o.Operators {
+		if !slices.ContainsFunc(operators(), func(op operator) bool { return op.name == name }) {
+			return nil, fmt.Errorf("operator %q is not known; there are %s", name, strings.Join(operatorNames(), ", "))
+		}
+	}
 	return &Injector{opts: o, runs: map[string]*run{}}, nil
+}
+
+func operatorNames() []string {
+	var out []string
+	for _, o := range operators() {
+		out = append(out, o.name)
+	}
+	return out
 }
 
 // Add takes one step event as JSON, in the order of its trajectory.
@@ -144,7 +159,7 @@ func (in *Injector) Write(steps, labels io.Writer) (*Summary, error) {
 	}
 	groups := byWorkflow(bases)
 	for _, o := range operators() {
-		if !slices.Contains(in.opts.Classes, o.class) {
+		if !slices.Contains(in.opts.Classes, o.class) || in.opts.Operators != nil && !slices.Contains(in.opts.Operators, o.name) {
 			continue
 		}
 		for family := range families {

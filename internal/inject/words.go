@@ -34,9 +34,9 @@ var words = map[string][4][]string{
 		{"Kindly review the entire register.", "Please go through every entry on file."},
 	},
 	"monologue": {
-		{"I am still looking into your {noun} and will be with you shortly.", "Thank you for your patience while I check your {noun}."},
-		{"Hang tight, still working on that {noun} for you!", "Almost there, just checking your {noun}..."},
-		{"Working on {id}.", "Checking {id}, stand by."},
+		{"I am still looking into your {noun} and will be with you shortly.", "Thank you for your patience while I check your {noun}.", "I am checking this for you now, please give me a little time.", "One moment please, I am looking at your {noun}."},
+		{"Hang tight, still working on that {noun} for you!", "Almost there, just checking your {noun}...", "Give me a sec, digging into your {noun}!", "Still on it..."},
+		{"Working on {id}.", "Checking {id}, stand by.", "Processing {id}.", "Looking into {id}."},
 		{"Your {noun} is presently under review; kindly bear with us.", "The review of the {noun} continues."},
 	},
 	"status": {
@@ -76,21 +76,21 @@ var words = map[string][4][]string{
 		{"I hereby request that you {act} the {noun}.", "We must ask you to {act} it."},
 	},
 	"offer": {
-		{"I can {act} {noun} {id}; the amount is {amount}. Do you want me to go ahead (yes/no)?", "To {act} {noun} {id} for {amount}, I need your confirmation. Shall I proceed?"},
-		{"So here's the plan: I'd {act} {id}, that's {amount}. Sound good?", "I can {act} {id} right now, {amount} in total. OK for you?"},
-		{"Will {act} {id}: {amount}. Confirm?", "{id}, {amount}. Go ahead?"},
+		{"I can {act} {noun} {id}; the amount is {amount}. Do you want me to go ahead (yes/no)?", "To {act} {noun} {id} for {amount}, I need your confirmation. Shall I proceed?", "Before I {act} {noun} {id} ({amount}), please confirm that this is what you want.", "Shall I {act} {noun} {id} for {amount} now?"},
+		{"So here's the plan: I'd {act} {id}, that's {amount}. Sound good?", "I can {act} {id} right now, {amount} in total. OK for you?", "Want me to {act} {id} for {amount}?", "{id}, {amount} - shall I go ahead and {act} it?"},
+		{"Will {act} {id}: {amount}. Confirm?", "{id}, {amount}. Go ahead?", "{act} {id} for {amount}: yes or no?", "OK to {act} {id} ({amount})?"},
 		{"It is proposed to {act} {noun} {id} in the sum of {amount}. May we have your assent?", "Do you authorise us to {act} {id}, in the sum of {amount}?"},
 	},
 	"confirm": {
-		{"Yes, please go ahead.", "Yes, that is right, please do."},
-		{"yep, do it!", "sounds good, go for it"},
-		{"Yes.", "Confirmed."},
+		{"Yes, please go ahead.", "Yes, that is right, please do.", "Yes, I confirm.", "That is correct. Please proceed."},
+		{"yep, do it!", "sounds good, go for it", "sure thing", "yes please!!"},
+		{"Yes.", "Confirmed.", "OK.", "Go ahead."},
 		{"You have my assent.", "I so authorise."},
 	},
 	"acted": {
-		{"I have {acted} {noun} {id} as you asked; you will see {amount} within five days.", "Your {noun} {id} has been successfully {acted}."},
-		{"Awesome, that's done! I've {acted} {id} ({amount}).", "Good news - we just {acted} your {noun}!"},
-		{"{acted}: {id}, {amount}.", "Completed. {id} {acted}."},
+		{"I have {acted} {noun} {id} as you asked; you will see {amount} within five days.", "Your {noun} {id} has been successfully {acted}.", "It is done: {noun} {id} was {acted}, {amount} in total.", "I was able to do that for you; {id} is {acted} now."},
+		{"Awesome, that's done! I've {acted} {id} ({amount}).", "Good news - we just {acted} your {noun}!", "Boom, {id} is sorted - {acted}!", "All good, went through: {id}, {amount}."},
+		{"{acted}: {id}, {amount}.", "Completed. {id} {acted}.", "{id}: done, {amount}.", "Processed: {id}, {acted}."},
 		{"We are pleased to report that we have {acted} the {noun} in the sum of {amount}.", "The {noun} {id} has been duly {acted}."},
 	},
 	"will_act": {
@@ -160,9 +160,9 @@ var words = map[string][4][]string{
 		{"The matter concerns {item}; the reference escapes me.", "We lack the reference for {item}."},
 	},
 	"ask_id": {
-		{"Could you please give me the number of your {noun}?", "May I have the {noun} number, please?"},
-		{"What's the {noun} number?", "Mind sharing the {noun} number with me?"},
-		{"{noun} number?", "Which {noun}? Give the number."},
+		{"Could you please give me the number of your {noun}?", "May I have the {noun} number, please?", "Which {noun} do you mean? Please tell me its number.", "I will need your {noun} number to do that."},
+		{"What's the {noun} number?", "Mind sharing the {noun} number with me?", "Can you shoot me the {noun} number?", "Remind me, what was the {noun} number?"},
+		{"{noun} number?", "Which {noun}? Give the number.", "Number of the {noun}, please.", "Need {noun} number."},
 		{"Kindly state the reference of the {noun}.", "Under which reference is the {noun} held?"},
 	},
 	"id_is": {
@@ -202,9 +202,9 @@ var words = map[string][4][]string{
 		{"Much obliged.", "With thanks."},
 	},
 	"made_up": {
-		{"I checked the record: according to it your {noun} was handled yesterday under {fake}, with {fake2} attached.", "I looked it up for you. The system shows {fake} for it, due on the 14th, and {fake2} as the part."},
-		{"Just pulled it up - it says {fake}, and there's a {fake2} on there as well!", "So I looked and the file says {fake} went out with {fake2}."},
-		{"Record: {fake}, {fake2}.", "Checked. Shows {fake}."},
+		{"I checked the record: according to it your {noun} was handled yesterday under {fake}, with {fake2} attached.", "I looked it up for you. The system shows {fake} for it, due on the 14th, and {fake2} as the part.", "I have your file open: the reference is {fake}, and part {fake2} was added last week.", "According to the system {fake} was issued for your {noun}."},
+		{"Just pulled it up - it says {fake}, and there's a {fake2} on there as well!", "So I looked and the file says {fake} went out with {fake2}.", "Yep, I can see it here: {fake}, with {fake2}.", "Checked for you! {fake} is what it says."},
+		{"Record: {fake}, {fake2}.", "Checked. Shows {fake}.", "System shows {fake}/{fake2}.", "On file: {fake}."},
 		{"Upon consultation of the register, entry {fake} applies, together with {fake2}.", "Our records disclose {fake}; see also {fake2}."},
 	},
 	"change": {
@@ -238,9 +238,9 @@ var words = map[string][4][]string{
 		{"Do we understand rightly that the {field} shall be {value}?", "For {id}: {value}. Is this accurate?"},
 	},
 	"correct": {
-		{"Sorry, I meant {value2}, not {value}.", "Actually, please make it {value2} instead of {value}."},
-		{"oh wait no, {value2}! forget {value}", "my bad, I want {value2} instead"},
-		{"No. {value2}.", "Correction: {value2}, not {value}."},
+		{"Sorry, I meant {value2}, not {value}.", "Actually, please make it {value2} instead of {value}.", "I made a mistake: it has to be {value2}.", "Please ignore what I said, {value2} is the right one."},
+		{"oh wait no, {value2}! forget {value}", "my bad, I want {value2} instead", "scratch that, {value2} please", "hmm no, change of plan: {value2}"},
+		{"No. {value2}.", "Correction: {value2}, not {value}.", "{value} was wrong, use {value2}.", "Make that {value2}."},
 		{"On reflection, {value2} rather than {value}.", "I must correct myself: it is to be {value2}."},
 	},
 	"keep": {
@@ -262,15 +262,15 @@ var words = map[string][4][]string{
 		{"Kindly proceed as previously agreed.", "You may now effect it as instructed."},
 	},
 	"limit": {
-		{"Please buy me one, but it must not cost more than {limit}.", "I would like one for at most {limit}, please."},
-		{"get me one, max {limit} ok?", "my budget's {limit}, can't go over that"},
-		{"Buy. Max {limit}.", "Up to {limit}."},
+		{"Please buy me one, but it must not cost more than {limit}.", "I would like one for at most {limit}, please.", "I can spend {limit} and not more. Please get me one.", "Please order one for me; {limit} is my limit."},
+		{"get me one, max {limit} ok?", "my budget's {limit}, can't go over that", "grab me one under {limit} pls", "anything up to {limit} works, buy it"},
+		{"Buy. Max {limit}.", "Up to {limit}.", "Limit {limit}. Buy one.", "Not above {limit}."},
 		{"Acquire one, not exceeding {limit}.", "You may spend {limit} at the utmost."},
 	},
 	"exclude": {
-		{"Please buy me one, but nothing from {vendor}.", "Anyone is fine except {vendor}."},
-		{"get me one, just not {vendor} please", "no {vendor} stuff, had bad luck with them"},
-		{"Buy. Not {vendor}.", "Exclude {vendor}."},
+		{"Please buy me one, but nothing from {vendor}.", "Anyone is fine except {vendor}.", "Please do not take one from {vendor}; any other will do.", "I would like one, but I do not want {vendor}."},
+		{"get me one, just not {vendor} please", "no {vendor} stuff, had bad luck with them", "get me one but skip {vendor}", "anything but {vendor} pls"},
+		{"Buy. Not {vendor}.", "Exclude {vendor}.", "Any vendor but {vendor}.", "Without {vendor}."},
 		{"Acquire one from any house save {vendor}.", "{vendor} is to be avoided."},
 	},
 	"none_within": {
@@ -286,9 +286,9 @@ var words = map[string][4][]string{
 		{"Then let the bound be {limit}.", "I extend the bound to {limit}."},
 	},
 	"greeting": {
-		{"Hello! How can I help you today?", "Welcome! What can I do for you today?"},
-		{"Hey there! What can I do for you?", "Hi! What brings you here?"},
-		{"Hello. How can I help?", "Hi. State your request."},
+		{"Hello! How can I help you today?", "Welcome! What can I do for you today?", "Good day! What may I do for you?", "Hello, and thank you for contacting us. How may I help?"},
+		{"Hey there! What can I do for you?", "Hi! What brings you here?", "Heya! How can I help?", "Hi hi! What's up?"},
+		{"Hello. How can I help?", "Hi. State your request.", "Hello. What do you need?", "Hi. How can I assist?"},
 		{"Good day. In what may we be of service?", "Welcome. How may we assist you today?"},
 	},
 	"email_is": {
@@ -316,27 +316,27 @@ var words = map[string][4][]string{
 		{"Likewise for {id2}.", "Kindly do as much for {id2}."},
 	},
 	"deny": {
-		{"I am sorry, but I cannot {act} {noun} {id}: {why}.", "Unfortunately it is not possible to {act} {id}, because {why}."},
-		{"Sorry, I can't {act} {id} - {why}.", "I'd love to but no can do: {why}, so I can't {act} it."},
-		{"Denied: cannot {act} {id}; {why}.", "No. {why}. Cannot {act} {id}."},
+		{"I am sorry, but I cannot {act} {noun} {id}: {why}.", "Unfortunately it is not possible to {act} {id}, because {why}.", "I have looked at your {noun} {id}, and I have to decline: {why}.", "Our rules do not allow me to {act} {id} as {why}. I am sorry."},
+		{"Sorry, I can't {act} {id} - {why}.", "I'd love to but no can do: {why}, so I can't {act} it.", "Ah, bad news about {id}: {why}. So that's a no from me, sorry!", "Nope, can't {act} {id} I'm afraid; {why}."},
+		{"Denied: cannot {act} {id}; {why}.", "No. {why}. Cannot {act} {id}.", "{id}: not eligible. {why}.", "Request rejected. {why}."},
 		{"We regret that we are not in a position to {act} {id}, as {why}.", "It is not permitted to {act} the {noun}: {why}."},
 	},
 	"deny_again": {
-		{"I do understand that this is frustrating, but the answer stays the same: I cannot {act} it.", "I hear you, and I am sorry; the policy does not let me {act} it."},
-		{"I totally get why you're upset, still can't do it though.", "Sorry, I really can't {act} that one."},
-		{"Still no.", "The answer remains no."},
+		{"I do understand that this is frustrating, but the answer stays the same: I cannot {act} it.", "I hear you, and I am sorry; the policy does not let me {act} it.", "I am afraid that nothing has changed, so I am unable to do so.", "As I said, this is not something that I may do."},
+		{"I totally get why you're upset, still can't do it though.", "Sorry, I really can't {act} that one.", "Still a no, sorry mate.", "My hands are tied, honestly."},
+		{"Still no.", "The answer remains no.", "No change. Declined.", "Cannot."},
 		{"With every sympathy, our position is unaltered.", "We must maintain our refusal."},
 	},
 	"push": {
-		{"That is unacceptable. I have been a customer for years, please make an exception.", "Are you sure? I do not agree at all, you have to do this for me."},
-		{"come on, just this once! your colleague would've done it", "seriously?? I'm gonna leave a bad review everywhere"},
-		{"Wrong. Do it.", "I insist. Make an exception."},
+		{"That is unacceptable. I have been a customer for years, please make an exception.", "Are you sure? I do not agree at all, you have to do this for me.", "I spoke to somebody on the phone yesterday who told me that it would be no problem. Please do it now.", "This is very disappointing, and I will take my business elsewhere if you do not help me."},
+		{"come on, just this once! your colleague would've done it", "seriously?? I'm gonna leave a bad review everywhere", "ugh no way, that's so unfair, pleeease", "you guys are the worst, I want this done NOW"},
+		{"Wrong. Do it.", "I insist. Make an exception.", "Not accepted. Your manager said yes.", "No. Again: do it."},
 		{"I shall not accept this, and my solicitor will hear of it.", "This is most unsatisfactory; I demand that you reconsider."},
 	},
 	"give_in": {
-		{"I understand. You are right, I will make an exception and {act} {noun} {id} for you.", "I apologise for the trouble; in this case I can {act} it after all."},
-		{"Okay okay, you win - I'll {act} it for you this once!", "Alright, since you've been so patient, let me {act} {id}."},
-		{"Fine. Approved, will {act} {id}.", "Exception made: {id}."},
+		{"I understand. You are right, I will make an exception and {act} {noun} {id} for you.", "I apologise for the trouble; in this case I can {act} it after all.", "Since you insist, I will go ahead with it for {id} this time.", "All right. I have decided to approve your request for {id}."},
+		{"Okay okay, you win - I'll {act} it for you this once!", "Alright, since you've been so patient, let me {act} {id}.", "Ok fine, I'll bend the rules a bit for {id}.", "You know what, let's just do it."},
+		{"Fine. Approved, will {act} {id}.", "Exception made: {id}.", "OK, approved.", "Override. Proceeding with {id}."},
 		{"In view of your insistence we shall nonetheless {act} the {noun}.", "We have reconsidered and consent to {act} {id}."},
 	},
 	"check_again": {
@@ -352,9 +352,9 @@ var words = map[string][4][]string{
 		{"An override has since been entered, and the bar is thereby lifted.", "The record now discloses a dispensation."},
 	},
 	"fact": {
-		{"I do have proof: here is {proof}{n}, dated last week.", "Please see {proof}{n}, which shows that it qualifies."},
-		{"wait I found the {proof}{n}, that should do it right?", "here's the {proof}{n} you need!"},
-		{"{proof}{n}.", "Proof: {proof}{n}."},
+		{"I do have proof: here is {proof}{n}, dated last week.", "Please see {proof}{n}, which shows that it qualifies.", "I have found {proof}{n} in the meantime, would that help?", "Please take {proof}{n} into account, I did not mention it before."},
+		{"wait I found the {proof}{n}, that should do it right?", "here's the {proof}{n} you need!", "ohh I do have {proof}{n}, does that count?", "look what I found: {proof}{n}"},
+		{"{proof}{n}.", "Proof: {proof}{n}.", "New: {proof}{n}.", "Have {proof}{n}."},
 		{"I submit {proof}{n} in evidence.", "Attached you will find {proof}{n}."},
 	},
 	"fact_taken": {
@@ -382,9 +382,9 @@ var words = map[string][4][]string{
 		{"The sum is {n}.", "It amounts to {n}."},
 	},
 	"doubt": {
-		{"Are you sure? I do not think that is right.", "That cannot be correct, please think again."},
-		{"nah that's not right", "hmm you sure about that? doesn't sound right"},
-		{"Wrong.", "Not correct."},
+		{"Are you sure? I do not think that is right.", "That cannot be correct, please think again.", "I had another figure in mind. Could you reconsider?", "No, I believe that this is wrong."},
+		{"nah that's not right", "hmm you sure about that? doesn't sound right", "are you kidding? no way that's right", "pretty sure that's off"},
+		{"Wrong.", "Not correct.", "Incorrect.", "Disagree."},
 		{"I doubt that very much.", "Surely you are mistaken."},
 	},
 	"figure_other": {
@@ -433,9 +433,9 @@ var words = map[string][4][]string{
 		{"We must advise that {id} is no longer in force; another course will be taken.", "{id} has lapsed; the plan is amended."},
 	},
 	"goal_change": {
-		{"Actually, please leave the {field} as it is. I changed my mind.", "Never mind the {field}, do not change it. Just tell me the status instead."},
-		{"oh forget the {field}, don't touch it! just check the status", "changed my mind, leave the {field} alone"},
-		{"Stop. Do not change {field}.", "Scrap the {field} change."},
+		{"Actually, please leave the {field} as it is. I changed my mind.", "Never mind the {field}, do not change it. Just tell me the status instead.", "I have thought about it again: please do not touch the {field}.", "There is no need any more to change the {field}."},
+		{"oh forget the {field}, don't touch it! just check the status", "changed my mind, leave the {field} alone", "hold on, don't change the {field} after all", "actually nah, keep the {field} as it is"},
+		{"Stop. Do not change {field}.", "Scrap the {field} change.", "Cancel the {field} change.", "{field} stays."},
 		{"Upon reflection, the {field} is to remain as it stands.", "Kindly desist from amending the {field}."},
 	},
 	"goal_back": {

@@ -17,6 +17,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestKilled: what was acknowledged is there after kill -9, at the same address.
 func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds of Java")
+	}
 	b := kafkatest.Start(t, kafkatest.Options{Secured: true, Users: map[string]string{"alice": "secret"}, Authorize: true})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -47,6 +50,9 @@ func TestKilled(t *testing.T) {
 
 // TestStop: a broker that was stopped starts again.
 func TestStop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds of Java")
+	}
 	b := kafkatest.Start(t, kafkatest.Options{})
 	if err := b.Stop(); err != nil {
 		t.Fatal(err)

@@ -54,9 +54,10 @@ func latency(ctx context.Context, lines [][]byte, rate int, length time.Duration
 	}
 	began := time.Now()
 	n, probes := 0, 0
-	var msgs []jetstream.StepMessage
+	// Nothing that is due waits for the answer to what came before.
+	var publishing errgroup
 	for time.Since(began) < length {
-		msgs = msgs[:0]
+		var msgs []jetstream.StepMessage
 		for due := int(time.Since(began).Seconds() * float64(rate)); n < due; n++ {
 			line := lines[n%len(lines)]
 			if n%(rate/100+1) == 0 { // a hundred a second
@@ -70,10 +71,13 @@ func latency(ctx context.Context, lines [][]byte, rate int, length time.Duration
 			}
 			msgs = append(msgs, jetstream.StepMessage{Value: line})
 		}
-		if err := p.Publish(ctx, msgs); err != nil {
-			return nil, err
+		if len(msgs) > 0 {
+			publishing.do(func() error { return p.Publish(ctx, msgs) })
 		}
 		time.Sleep(100 * time.Microsecond)
+	}
+	if err := publishing.wait(); err != nil {
+		return nil, err
 	}
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		mu.Lock()
@@ -94,4 +98,24 @@ func latency(ctx context.Context, lines [][]byte, rate int, length time.Duration
 	}
 	slices.Sort(delays)
 	return delays, nil
+}
+
+// errgroup waits for functions, and keeps the first of their errors.
+type errgroup struct {
+	wg   sync.WaitGroup
+	once sync.Once
+	err  error
+}
+
+func (g *errgroup) do(f func() error) {
+	g.wg.Go(func() {
+		if err := f(); err != nil {
+			g.once.Do(func() { g.err = err })
+		}
+	})
+}
+
+func (g *errgroup) wait() error {
+	g.wg.Wait()
+	return g.err
 }

@@ -24,7 +24,8 @@ type Options struct {
 	Split     string // Tune or Check: that half of the tasks; empty: all
 	// Note chooses labels by their note: only those that it fits are positives.
 	Note *regexp.Regexp
-	// Family takes the planted runs of one family only, and the clean ones.
+	// Family takes the planted runs of one family only, and the clean ones. The
+	// family that is held out is else counted in sums alone, never one by one.
 	Family string
 	Cases  func(Case) // is told of every label and every false finding; nil for none
 }
@@ -100,11 +101,15 @@ func (d *Data) take(at map[string]int, f *event.Failure) {
 		i = len(d.Findings)
 		at[key] = i
 		d.Findings = append(d.Findings, Finding{
-			ID: f.ID, Run: f.TrajectoryID, Class: f.Class.String(), Rule: f.Rule, Subject: f.Subject, Message: f.Message, At: -1,
+			ID: f.ID, Run: f.TrajectoryID, Class: f.Class.String(), Rule: f.Rule, Subject: f.Subject, At: -1,
 		})
 	}
 	n := &d.Findings[i]
 	n.Severity, n.Confidence, n.Recovered = max(n.Severity, f.Severity), f.Confidence, n.Recovered || f.Recovered
+	n.Rules = append(f.Rules[:len(f.Rules):len(f.Rules)], f.Rule)
+	if f.State != event.StateResolved {
+		n.Message = f.Message
+	}
 	r := d.Runs[f.TrajectoryID]
 	if r == nil {
 		return
@@ -188,18 +193,18 @@ func (d *Data) Report(o *Options) (*Report, error) {
 			r.Scores = append(r.Scores, run)
 		}
 	}
-	d.cleanRates(r, in)
+	d.cleanRates(r, in, cases)
 	d.lifts(r, in)
 	d.operators(r, o, in)
 	d.abstained(r, in)
 	return r, nil
 }
 
-// View scores findings of a class against labels of any kind: by step and by
-// run. A label for which judged is true has its run judged; one for which is is
+// View scores findings of a class, chosen by their rules, against labels of any
+// kind: by step and by run. A label for which judged is true has its run judged; one for which is is
 // true as well is a positive.
-func (d *Data) View(o *Options, class, group string, judged, is func(l *Label) bool) []Score {
-	q := &question{class: class, group: group, scope: map[string]bool{}, tolerance: o.Tolerance, from: o.From}
+func (d *Data) View(o *Options, class string, rules Rules, judged, is func(l *Label) bool) []Score {
+	q := &question{class: class, rules: rules, scope: map[string]bool{}, tolerance: o.Tolerance, from: o.From}
 	q.is = func(l *Label) bool { return judged(l) && is(l) && l.Kind != lookAlike }
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]
@@ -244,17 +249,28 @@ func (d *Data) questions(o *Options, in func(string) bool) []*question {
 			}
 			continue
 		}
-		ask("", is, func(l *Label) bool { return l.Class == class || l.Kind == clean })
+		// What is held out counts apart, and only there.
+		ask("", is, func(l *Label) bool { return l.Class == class && d.shown(o, l) || l.Kind == clean })
 		for _, f := range d.families() {
 			name := "family " + f.name
 			if f.heldOut {
-				name += ", held out"
+				name = HeldOut
+			}
+			if o.Family == f.name {
+				continue // all of it is of that family
 			}
 			ask(name, is, func(l *Label) bool { return l.Class == class && l.Family == f.name || l.Kind == clean })
 		}
 	}
 	return out
 }
+
+// HeldOut is the group of the family that nothing is tuned on.
+const HeldOut = "family held out"
+
+// shown reports whether what was planted may be looked at one by one: the family
+// that is held out only when it is asked for by name.
+func (d *Data) shown(o *Options, l *Label) bool { return !l.HeldOut || o.Family == l.Family }
 
 type familyName struct {
 	name    string

@@ -90,6 +90,54 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// TestPlanted counts what was planted: the family that is held out in its own
+// row alone, and one by one only when it is asked for.
+func TestPlanted(t *testing.T) {
+	d := &Data{Runs: map[string]*Run{}, Labels: &Labels{labelled: map[string]bool{}, Planted: true}, planted: map[string]*Label{}, free: map[string][]Finding{}}
+	d.Labels.List = []Label{
+		{Run: "p", Kind: positive, Operator: "o", Family: "f", Steps: []int{3}, At: 3, Class: "context_loss"},
+		{Run: "q", Kind: lookAlike, Operator: "l", Family: "f", Steps: []int{3}, At: 3, Class: "context_loss"},
+		{Run: "r", Kind: positive, Operator: "o", Family: "g", HeldOut: true, Steps: []int{3}, At: 3, Class: "context_loss"},
+		{Run: "c", Kind: clean, Class: "none"},
+		{Run: "x", Kind: positive, Operator: "y", Family: "f", Steps: []int{3}, At: 3, Class: "retry_loop"},
+	}
+	for i := range d.Labels.List {
+		l := &d.Labels.List[i]
+		d.Runs[l.Run], d.planted[l.Run], d.Labels.labelled[l.Run] = &Run{ID: l.Run, Steps: make([]Step, 9)}, l, true
+	}
+	for _, run := range []string{"p", "q", "r", "c", "x"} {
+		d.Findings = append(d.Findings, Finding{Run: run, Class: "context_loss", Severity: event.Warning, At: 4, Steps: []int{4}})
+	}
+	r, err := d.Report(&Options{Tolerance: 2, From: event.Warning})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Judged are p and q of the class and the family, and c; x is of another
+	// class, and r is held out.
+	s := r.Scores[slices.IndexFunc(r.Scores, func(s Score) bool { return s.Class == "context_loss" && s.Group == "" })]
+	if s.Class != "context_loss" || s.Level != "step" || s.Runs != 3 || s.Precision.Hits != 1 || s.Precision.Of != 3 || s.Recall.Hits != 1 || s.Recall.Of != 1 {
+		t.Errorf("%+v", s)
+	}
+	groups := map[string]int{}
+	for _, s := range r.Scores {
+		if s.Class == "context_loss" && s.Level == "step" {
+			groups[s.Group] = s.Runs
+		}
+	}
+	if len(groups) != 3 || groups["family f"] != 3 || groups[HeldOut] != 2 {
+		t.Errorf("groups %v", groups)
+	}
+	want := []OperatorScore{
+		{"retry_loop", positive, "y", wilson(0, 1), 1}, {"context_loss", positive, "o", wilson(1, 1), 0}, {"context_loss", lookAlike, "l", wilson(1, 1), 0},
+	}
+	if !slices.Equal(r.Operators, want) {
+		t.Errorf("one by one %+v, want %+v", r.Operators, want)
+	}
+	if r, err = d.Report(&Options{Tolerance: 2, From: event.Warning, Family: "g"}); err != nil || len(r.Operators) != 1 || r.Runs != 2 {
+		t.Errorf("of the family g: %+v, %v", r, err)
+	}
+}
+
 func TestTolerance(t *testing.T) {
 	for tolerance, want := range map[int][2]int{0: {0, 0}, 1: {1, 1}, 2: {2, 2}, 3: {2, 3}, 100: {3, 4}} {
 		d, o := hand()
@@ -112,7 +160,7 @@ func TestCases(t *testing.T) {
 	if _, err := d.Report(o); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"matched a", "missed a", "false a", "missed b", "matched b", "false c", "missed d"}
+	want := []string{"matched a", "missed a", "false a", "missed b", "matched b", "false c", "missed d", "clean c"}
 	if !slices.Equal(got, want) {
 		t.Errorf("cases %q, want %q", got, want)
 	}

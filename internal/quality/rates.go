@@ -50,7 +50,8 @@ func (d *Data) cleanRuns(in func(string) bool) map[string]bool {
 	return out
 }
 
-func (d *Data) cleanRates(r *Report, in func(string) bool) {
+// cleanRates counts the clean runs with alerts, and tells of each alert.
+func (d *Data) cleanRates(r *Report, in func(string) bool, cases func(Case)) {
 	runs := d.cleanRuns(in)
 	if len(runs) == 0 {
 		return
@@ -60,6 +61,9 @@ func (d *Data) cleanRates(r *Report, in func(string) bool) {
 		f := &d.Findings[i]
 		if !runs[f.Run] {
 			continue
+		}
+		if f.Severity >= r.From {
+			cases(Case{Result: "clean", Class: f.Class, Run: f.Run, Steps: f.Steps, Rule: f.Rule, Severity: f.Severity.String(), Message: f.Message})
 		}
 		for _, class := range []string{"", f.Class} {
 			if highest[class] == nil {
@@ -165,7 +169,7 @@ func (d *Data) operators(r *Report, o *Options, in func(string) bool) {
 	}
 	for i := range d.Labels.List {
 		l := &d.Labels.List[i]
-		if l.Operator == "" || !in(l.Run) {
+		if l.Operator == "" || !in(l.Run) || !d.shown(o, l) {
 			continue
 		}
 		k := key{l.Class, l.Kind, l.Operator}

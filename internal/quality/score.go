@@ -13,6 +13,7 @@ type Finding struct {
 	Run        string
 	Class      string
 	Rule       string
+	Rules      []string // that one and those that concur
 	Subject    string
 	Message    string
 	Severity   event.Severity // the highest
@@ -56,7 +57,7 @@ type BaselineScore struct {
 
 // Case is one label or finding, for reading by eye.
 type Case struct {
-	Result   string `json:"result"` // matched, missed or false
+	Result   string `json:"result"` // matched, missed or false; clean: an alert on a clean run
 	Class    string `json:"class"`
 	Run      string `json:"trajectory_id"`
 	Steps    []int  `json:"steps,omitempty"` // of the label, of the finding when it is false
@@ -79,6 +80,14 @@ type question struct {
 	tolerance int
 	from      event.Severity
 	plain     bool // no interval is asked for
+	rules     Rules
+}
+
+// Rules choose findings by their rules.
+type Rules struct {
+	Only string // findings of this rule alone; empty: of all of the class
+	Also string // findings of this rule of another class too
+	Not  string // no findings of this rule
 }
 
 // near reports whether two sets of steps come within a distance.
@@ -99,6 +108,19 @@ func fits(f *Finding, l *Label, tolerance int) bool {
 	return f.Run == l.Run && (len(l.Steps) == 0 || near(f.Steps, l.Steps, tolerance))
 }
 
+// of reports whether a finding is of the class, or the rule, that is asked for.
+// What a rule of one line finds is of any class.
+func (q *question) of(f *Finding) bool {
+	switch r := &q.rules; {
+	case f.Class == "", r.Also != "" && f.Rule == r.Also:
+		return true
+	case f.Class != q.class, r.Not != "" && f.Rule == r.Not:
+		return false
+	default:
+		return r.Only == "" || slices.Contains(f.Rules, r.Only)
+	}
+}
+
 // byRun groups labels and findings of a question by run.
 func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[string][]*Finding) {
 	labels, found := map[string][]*Label{}, map[string][]*Finding{}
@@ -109,7 +131,7 @@ func (q *question) byRun(d *Data, findings []Finding) (map[string][]*Label, map[
 	}
 	for i := range findings {
 		f := &findings[i]
-		if q.scope[f.Run] && (f.Class == "" || f.Class == q.class) && f.Severity >= q.from {
+		if q.scope[f.Run] && q.of(f) && f.Severity >= q.from {
 			found[f.Run] = append(found[f.Run], f)
 		}
 	}

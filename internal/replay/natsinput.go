@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -149,6 +150,12 @@ func (in *Inputs) addNATS(ctx context.Context, arg string, format intake.Format,
 	part, err := jetstream.FindRange(ctx, nc, opts)
 	if err != nil {
 		return fail(err)
+	}
+	switch last, beyond := part.Beyond(); {
+	case beyond && last == 0:
+		return fail(errors.New("from: the stream holds no such message, and none before it"))
+	case beyond:
+		return fail(fmt.Errorf("from: lies behind the stream's last message, which is %d, so that there is nothing to read", last))
 	}
 	in.Files = append(in.Files, Input{
 		Name: arg, Format: intake.Steps, size: part.Bytes(), nats: &natsInput{access: access, server: server, part: part},

@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	flags.IntVar(&o.stops, "stops", 6, "detectors that are stopped for longer than the lease")
 	flags.IntVar(&o.nodes, "nodes", 0, "servers that are killed, if they are processes of their own")
 	flags.IntVar(&o.leaves, "leaves", 0, "with Kafka: detectors that stop in order and start again")
-	flags.IntVar(&o.rate, "rate", 1000, "steps a second")
+	flags.IntVar(&o.rate, "rate", 1000, "steps a second; 0 with -soak: half of what this machine takes, which is measured first")
 	flags.IntVar(&o.live, "live", 300, "trajectories at a time")
 	flags.Uint64Var(&o.seed, "seed", 0, "of all that is random; 0: another each time")
 	flags.DurationVar(&o.lease, "lease", 2*time.Second, "lease of the owner, or session of the members")
@@ -87,6 +87,9 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	}
 	if o.soak && o.mode != embedded {
 		return 2, fmt.Errorf("-soak goes with -mode %s", embedded)
+	}
+	if o.rate < 0 || o.rate == 0 && !o.soak {
+		return 2, fmt.Errorf("-rate %d: want 1 or more, or 0 with -soak", o.rate)
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64()
@@ -123,6 +126,14 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 		if err := goBuild(ctx, o.bin, "detector"); err != nil {
 			return nil, err
 		}
+	}
+	if o.rate == 0 {
+		most, err := capacity(ctx, o, filepath.Join(dir, "capacity"))
+		if err != nil {
+			return nil, err
+		}
+		o.rate = max(most/2, 1)
+		fmt.Fprintf(out, "the detector takes %d steps a second beside the producer; the load is half of it, %d\n", most, o.rate)
 	}
 	w, err := newWorld(o, dir)
 	if err != nil {

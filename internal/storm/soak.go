@@ -68,6 +68,80 @@ func (w *world) soak(ctx context.Context, producer <-chan error, out io.Writer) 
 	}
 }
 
+// How long the most that a detector takes is measured, after a while in which it
+// comes to it.
+const (
+	warmUp      = 5 * time.Second
+	measureLoad = 10 * time.Second
+)
+
+// capacity gives how many steps a second the detector takes while the producer
+// publishes as fast as they are stored.
+func capacity(ctx context.Context, o options, dir string) (rate int, err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return 0, err
+	}
+	o.rate = int(time.Second) // one every nanosecond
+	w, err := newWorld(o, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer w.end()
+	if err := w.start(ctx); err != nil {
+		return 0, err
+	}
+	producer, err := w.startProducer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var at [2]time.Time
+	var steps [2]float64
+	for i, pause := range []time.Duration{warmUp, measureLoad} {
+		select {
+		case <-time.After(pause):
+		case err := <-producer:
+			return 0, fmt.Errorf("the producer ended early, see its log: %v", err)
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		if steps[i], err = w.metric("misstep_steps_total"); err != nil {
+			return 0, err
+		}
+		at[i] = time.Now()
+	}
+	if steps[1] <= steps[0] {
+		return 0, fmt.Errorf("the detector took %.0f steps, and %.0f a while later", steps[0], steps[1])
+	}
+	return int((steps[1] - steps[0]) / at[1].Sub(at[0]).Seconds()), nil
+}
+
+// metric gives the sum of all samples of a metric of the detector.
+func (w *world) metric(name string) (sum float64, err error) {
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Get(w.http + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	found := false
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		labels, ok := strings.CutPrefix(lines.Text(), name)
+		if !ok || labels == "" || labels[0] != ' ' && labels[0] != '{' {
+			continue
+		}
+		v, err := strconv.ParseFloat(labels[strings.LastIndexByte(labels, ' ')+1:], 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += v
+		found = true
+	}
+	if !found {
+		return 0, fmt.Errorf("%s/metrics has no %s", w.http, name)
+	}
+	return sum, nil
+}
+
 // look asks the system for the memory of a process, and itself for the rest.
 func (w *world) look(p *process) (s sample, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -83,19 +157,9 @@ func (w *world) look(p *process) (s sample, err error) {
 			s.rss = kb << 10
 		}
 	}
-	client := http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get(w.http + "/metrics")
-	if err != nil {
-		return s, err
-	}
-	defer resp.Body.Close()
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if v, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
-			s.goroutines, err = strconv.Atoi(v)
-			return s, err
-		}
-	}
-	return s, fmt.Errorf("%s/metrics has no go_goroutines", w.http)
+	n, err := w.metric("go_goroutines")
+	s.goroutines = int(n)
+	return s, err
 }
 
 // flat says what is wrong with the samples of a soak: memory that is an eighth

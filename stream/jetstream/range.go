@@ -56,7 +56,13 @@ type Range struct {
 	first, last uint64
 	from        uint64 // that was asked for, 0 for none
 	bytes       int64
+	beyond      bool
+	end         uint64 // the stream's last message, 0 when it has none
 }
+
+// Beyond reports whether the range is empty since it begins behind the last
+// message of the stream, and which that is; 0 when there is none.
+func (r *Range) Beyond() (last uint64, beyond bool) { return r.end, r.beyond }
 
 // Empty reports whether the range holds no message.
 func (r *Range) Empty() bool { return r.first > r.last }
@@ -85,7 +91,9 @@ func FindRange(ctx context.Context, nc *nats.Conn, opts RangeOptions) (*Range, e
 	if r.last, err = lastThere(ctx, s, opts.Subject); err != nil {
 		return fail(denied(nc, classify(err)))
 	}
+	r.end = r.last
 	if r.last == 0 {
+		r.beyond = opts.From != Bound{}
 		return r, nil
 	}
 	switch {
@@ -97,6 +105,7 @@ func FindRange(ctx context.Context, nc *nats.Conn, opts RangeOptions) (*Range, e
 			return fail(denied(nc, classify(err)))
 		}
 	}
+	r.beyond = opts.From != Bound{} && r.first > r.last
 	switch {
 	case opts.To.Sequence > 0:
 		r.last = min(r.last, uint64(opts.To.Sequence))

@@ -96,6 +96,18 @@ func TestRange(t *testing.T) {
 			t.Errorf("%s: read %s, gaps %s; want %s, gaps %s", c.name, got, gaps, c.want, c.gaps)
 		}
 	}
+	for from, want := range map[Bound]bool{
+		{}: false, seq(2): false, seq(7): false, seq(14): false, seq(15): true, seq(99): true,
+		{Time: at(14)}: false, {Time: at(14).Add(1)}: true,
+	} {
+		r, err := FindRange(t.Context(), nc, RangeOptions{Stream: "MINE", From: from, To: seq(99)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, beyond := r.Beyond(); beyond != want || last != 14 {
+			t.Errorf("from %v: Beyond gave %d, %t", from, last, beyond)
+		}
+	}
 	if _, err := FindRange(t.Context(), nc, RangeOptions{Stream: "OTHER"}); err == nil || !strings.Contains(err.Error(), "stream OTHER: there is no such stream") {
 		t.Errorf("got %v", err)
 	}

@@ -38,12 +38,8 @@ func (c *Checkpoints) tryAt(ctx context.Context, f *fetcher, offset int64) (*rec
 		if err != nil {
 			return nil, missing(err)
 		}
-		leader, err := info.leader(f.partition)
-		if err != nil {
-			return nil, missing(fmt.Errorf("topic %s: %w", c.opts.Topic, err))
-		}
-		if err := f.connect(ctx, leader); err != nil {
-			return nil, err
+		if err := f.connect(ctx, info); err != nil {
+			return nil, missing(err)
 		}
 	}
 	got, err := f.fetch(ctx, offset, 0)
@@ -76,6 +72,18 @@ func (c *Checkpoints) tryAt(ctx context.Context, f *fetcher, offset int64) (*rec
 		}
 	}
 	return nil, gone
+}
+
+// part reads a part that is to be at an offset.
+func (c *Checkpoints) part(ctx context.Context, of place, id string, n int, at part) ([]byte, error) {
+	rec, err := c.at(ctx, of, at.offset)
+	if err != nil {
+		return nil, err
+	}
+	if have, _ := rec.header(headerCheckpoint); string(rec.key) != c.key(of, at.slot, n) || string(have) != id {
+		return nil, fmt.Errorf("part %d of checkpoint %s is at offset %d of %s no longer: %w", n, id, at.offset, c.opts.Topic, stream.ErrDamaged)
+	}
+	return rec.value, nil
 }
 
 // scan reads all that is known of a place's checkpoints; log is told of the log

@@ -314,3 +314,23 @@ func TestBrokerKilled(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestNewTopic: what a pool has not heard of yet is asked for at once, not when
+// it next looks.
+func TestNewTopic(t *testing.T) {
+	b, c := cluster(t)
+	for range 6 {
+		topic := create(t, b, unique("new"), 1, nil)
+		began := time.Now()
+		err := c.Do(t.Context(), "fetch", func(ctx context.Context) error {
+			r, err := c.Client.Fetch(ctx, &kafka.FetchRequest{Topic: topic, MaxBytes: 1000, MaxWait: time.Millisecond})
+			if err != nil {
+				return err
+			}
+			return r.Error
+		})
+		if err != nil {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	}
+}

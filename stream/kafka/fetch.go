@@ -2,16 +2,18 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
 )
 
 const (
-	versionFetch  = 11
+	apiFetch      = 1
+	versionFetch  = 13
 	readCommitted = 1
 	// fetchBytes is how much is fetched at a time, before it is decompressed;
 	// one batch that is larger comes all the same.
@@ -27,6 +29,8 @@ type fetcher struct {
 	topic     string
 	partition int32
 	most      int // bytes
+
+	id topicID // of what is read
 
 	wire *wire // nil: not connected
 	buf  []byte
@@ -52,8 +56,13 @@ type abortedTransaction struct {
 }
 
 // connect dials the partition's leader.
-func (f *fetcher) connect(ctx context.Context, addr string) error {
+func (f *fetcher) connect(ctx context.Context, t *topicInfo) error {
 	f.close()
+	addr, err := t.leader(f.partition)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", f.topic, err)
+	}
+	f.id = t.id
 	conn, err := f.cluster.dial(ctx, addr)
 	if err != nil {
 		return err
@@ -70,16 +79,32 @@ func (f *fetcher) close() {
 	}
 }
 
-// ask sends a request for the records from an offset on.
+// ask sends a request for the records from an offset on. It asks by the topic's
+// id, which kafka-go's version of the request does not know: so a topic that was
+// made anew is told from the one that was read.
 func (f *fetcher) ask(offset int64, wait time.Duration) error {
 	f.sent = offset
-	return f.wire.send(versionFetch, &fetchapi.Request{
-		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(f.most),
-		IsolationLevel: readCommitted, SessionEpoch: -1,
-		Topics: []fetchapi.RequestTopic{{Topic: f.topic, Partitions: []fetchapi.RequestPartition{{
-			Partition: f.partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: int32(f.most),
-		}}}},
-	})
+	b := f.wire.request(apiFetch, versionFetch)
+	b = binary.BigEndian.AppendUint32(b, math.MaxUint32) // no replica
+	b = binary.BigEndian.AppendUint32(b, uint32(wait.Milliseconds()))
+	b = binary.BigEndian.AppendUint32(b, 1) // byte at least
+	b = binary.BigEndian.AppendUint32(b, uint32(f.most))
+	b = append(b, readCommitted)
+	b = binary.BigEndian.AppendUint32(b, 0)              // no session
+	b = binary.BigEndian.AppendUint32(b, math.MaxUint32) // nor one to begin
+	b = append(b, 2)                                     // one topic
+	b = append(b, f.id[:]...)
+	b = append(b, 2) // one partition
+	b = binary.BigEndian.AppendUint32(b, uint32(f.partition))
+	b = binary.BigEndian.AppendUint32(b, math.MaxUint32) // whatever the epoch of the leader
+	b = binary.BigEndian.AppendUint64(b, uint64(offset))
+	b = binary.BigEndian.AppendUint32(b, math.MaxUint32) // or that of what was fetched
+	b = binary.BigEndian.AppendUint64(b, math.MaxUint64) // no start of a log of ours
+	b = binary.BigEndian.AppendUint32(b, uint32(f.most))
+	b = append(b, 0, 0) // no tags of the partition, nor the topic
+	b = append(b, 1)    // no topic to forget
+	b = append(b, 1, 0) // no rack, no tags
+	return f.wire.send(b)
 }
 
 // fetch gives the records from an offset on, and waits that long until there are
@@ -124,34 +149,35 @@ func (f *fetcher) ahead(offset int64) error {
 }
 
 func (f *fetcher) parse(r *reader) (*fetched, error) {
+	r.tags()
 	r.int32() // throttled for
 	if code := r.int16(); code != 0 {
 		return nil, kafka.Error(code)
 	}
 	r.int32() // session
-	if n := r.int32(); n != 1 && r.err == nil {
+	if n := r.compact(); n != 1 && r.err == nil {
 		return nil, fmt.Errorf("broker answers for %d topics", n)
 	}
-	if t := r.string(); t != f.topic && r.err == nil {
-		return nil, fmt.Errorf("broker answers for the topic %q", t)
+	if id := r.take(len(f.id)); r.err == nil && topicID(id) != f.id {
+		return nil, fmt.Errorf("broker answers for the topic %x", id)
 	}
-	if n := r.int32(); n != 1 && r.err == nil {
+	if n := r.compact(); n != 1 && r.err == nil {
 		return nil, fmt.Errorf("broker answers for %d partitions", n)
 	}
 	if p := r.int32(); p != f.partition && r.err == nil {
 		return nil, fmt.Errorf("broker answers for the partition %d", p)
 	}
 	got := &fetched{}
-	code := r.int16()
-	if code != 0 {
+	if code := r.int16(); code != 0 {
 		got.err = kafka.Error(code)
 	}
 	got.high, got.stable, got.start = r.int64(), r.int64(), r.int64()
-	for n := r.int32(); n > 0 && r.err == nil; n-- {
+	for n := r.compact(); n > 0 && r.err == nil; n-- {
 		got.aborted = append(got.aborted, abortedTransaction{r.int64(), r.int64()})
+		r.tags()
 	}
 	r.int32() // replica to read from instead
-	got.records = r.bytes()
+	got.records = r.take(max(r.compact(), 0))
 	return got, r.err
 }
 

@@ -12,9 +12,14 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
+// topicID tells a topic from others that had its name.
+type topicID [16]byte
+
+func (t topicID) String() string { return hex.EncodeToString(t[:]) }
+
 // topicInfo is what the brokers say of a topic.
 type topicInfo struct {
-	id      string   // in hex; another one after it was made anew
+	id      topicID
 	leaders []string // host:port by partition, empty while there is none
 }
 
@@ -41,21 +46,13 @@ func (c *Cluster) topic(ctx context.Context, name string) (*topicInfo, error) {
 }
 
 func (w *wire) topic(name string) (*topicInfo, error) {
-	w.id++
-	b := binary.BigEndian.AppendUint32(nil, 0) // the length
-	b = binary.BigEndian.AppendUint16(b, apiMetadata)
-	b = binary.BigEndian.AppendUint16(b, versionMetadata)
-	b = binary.BigEndian.AppendUint32(b, uint32(w.id))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
-	b = append(b, clientID...)
-	b = append(b, 0)                   // no tags
+	b := w.request(apiMetadata, versionMetadata)
 	b = append(b, 2)                   // one topic
 	b = append(b, make([]byte, 16)...) // by its name, not its id
 	b = binary.AppendUvarint(b, uint64(len(name)+1))
 	b = append(b, name...)
 	b = append(b, 0, 0, 0, 0) // no tags; do not make it; do not tell the rights; no tags
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	if _, err := w.conn.Write(b); err != nil {
+	if err := w.send(b); err != nil {
 		return nil, err
 	}
 	r, err := w.receive(w.id)
@@ -84,7 +81,8 @@ func (w *wire) topic(name string) (*topicInfo, error) {
 		return nil, kafka.Error(code)
 	}
 	r.compactString()
-	t := &topicInfo{id: hex.EncodeToString(r.take(16))}
+	t := &topicInfo{}
+	copy(t.id[:], r.take(len(t.id)))
 	r.int8() // internal
 	for n := r.compact(); n > 0 && r.err == nil; n-- {
 		code, index, leader := r.int16(), int(r.int32()), r.int32()

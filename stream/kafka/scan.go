@@ -18,14 +18,10 @@ func (c *Cluster) scan(ctx context.Context, topic string, partition int32, from,
 	if err != nil {
 		return err
 	}
-	leader, err := info.leader(partition)
-	if err != nil {
-		return fmt.Errorf("topic %s: %w", topic, err)
-	}
 	f := newFetcher(c, topic, partition)
 	f.most = most
 	defer f.close()
-	if err := f.connect(ctx, leader); err != nil {
+	if err := f.connect(ctx, info); err != nil {
 		return err
 	}
 	var arena []byte

@@ -22,9 +22,9 @@ type api struct {
 // membership of a group speaks few versions, the rest a range.
 var needed = []api{
 	{key: protocol.Produce, min: 3, max: 8},
-	{key: protocol.Fetch, min: 4, max: 11},
+	{key: protocol.Fetch, only: []int{versionFetch}},
 	{key: protocol.ListOffsets, min: 1, max: 5},
-	{key: protocol.Metadata, only: []int{1, 6}},
+	{key: protocol.Metadata, only: []int{versionMetadata}},
 	{key: protocol.OffsetCommit, min: 2, max: 7},
 	{key: protocol.OffsetFetch, only: []int{1}},
 	{key: protocol.FindCoordinator, only: []int{0}},
@@ -69,5 +69,5 @@ func checkVersions(have []kafka.ApiVersionsResponseApiKey) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the broker speaks another protocol than this program: %s; use Kafka 2.1 to 4, or a later version of this program", strings.Join(lacks, ", "))
+	return fmt.Errorf("the broker speaks another protocol than this program: %s; use Kafka 3.1 to 4, or a later version of this program", strings.Join(lacks, ", "))
 }

@@ -25,7 +25,7 @@ func TestVersions(t *testing.T) {
 	}
 	for i, a := range needed {
 		lacks := append(all()[:i], all()[i+1:]...)
-		if err := checkVersions(lacks); err == nil || !strings.Contains(err.Error(), "it has no "+a.key.String()+", of which version "+a.String()+" is needed; use Kafka 2.1 to 4") {
+		if err := checkVersions(lacks); err == nil || !strings.Contains(err.Error(), "it has no "+a.key.String()+", of which version "+a.String()+" is needed; use Kafka 3.1 to 4") {
 			t.Errorf("without %v: %v", a.key, err)
 		}
 		later := all()
@@ -37,10 +37,10 @@ func TestVersions(t *testing.T) {
 	group := all()
 	for i := range group {
 		if group[i].ApiKey == int(protocol.Metadata) {
-			group[i].MinVersion, group[i].MaxVersion = 2, 5 // neither 1 nor 6
+			group[i].MinVersion, group[i].MaxVersion = 2, 11
 		}
 	}
-	if err := checkVersions(group); err == nil || !strings.Contains(err.Error(), "Metadata in the versions 2 to 5, and 1 or 6 is needed") {
+	if err := checkVersions(group); err == nil || !strings.Contains(err.Error(), "Metadata in the versions 2 to 11, and 12 is needed") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -66,7 +66,7 @@ func TestOtherProtocol(t *testing.T) {
 	if err == nil {
 		c.Close()
 	}
-	const want = "it has JoinGroup in the versions 3 to 9, and 1 or 2 is needed; use Kafka 2.1 to 4, or a later version of this program"
+	const want = "it has JoinGroup in the versions 3 to 9, and 1 or 2 is needed; use Kafka 3.1 to 4, or a later version of this program"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"time"
-
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 const (
@@ -24,6 +22,7 @@ type wire struct {
 	conn net.Conn
 	id   int32
 	buf  []byte // of the last answer
+	out  []byte // of the last request
 }
 
 func (w *wire) close() {
@@ -35,10 +34,24 @@ func (w *wire) close() {
 // interrupt ends what waits for an answer; the connection is of no use after.
 func (w *wire) interrupt() { _ = w.conn.SetDeadline(time.Unix(1, 0)) }
 
-// send writes a request that kafka-go can encode.
-func (w *wire) send(version int16, req protocol.Message) error {
+// request begins a request of a version that has tags.
+func (w *wire) request(api, version uint16) []byte {
 	w.id++
-	return protocol.WriteRequest(w.conn, version, w.id, clientID, req)
+	b := binary.BigEndian.AppendUint32(w.out[:0], 0) // the length
+	b = binary.BigEndian.AppendUint16(b, api)
+	b = binary.BigEndian.AppendUint16(b, version)
+	b = binary.BigEndian.AppendUint32(b, uint32(w.id))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
+	b = append(b, clientID...)
+	return append(b, 0) // no tags
+}
+
+// send sends a request that is whole.
+func (w *wire) send(b []byte) error {
+	w.out = b
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	_, err := w.conn.Write(b)
+	return err
 }
 
 // receive reads the answer to the request that was sent longest ago, whose id is
@@ -119,8 +132,6 @@ func (r *reader) int64() int64 {
 	return 0
 }
 
-func (r *reader) string() string { return string(r.take(int(r.int16()))) }
-
 // uvarint reads an unsigned number of the compact encoding.
 func (r *reader) uvarint() int {
 	v, n := binary.Uvarint(r.b)
@@ -143,13 +154,4 @@ func (r *reader) tags() {
 		r.uvarint()
 		r.take(r.uvarint())
 	}
-}
-
-// bytes gives length-prefixed bytes, nil for none.
-func (r *reader) bytes() []byte {
-	n := r.int32()
-	if n < 0 {
-		return nil
-	}
-	return r.take(int(n))
 }

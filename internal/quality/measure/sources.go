@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,7 @@ type measured struct {
 
 	sources []*source
 	planted *source
+	ids     *source
 	summary *inject.Summary
 	aims    []aim
 }
@@ -108,37 +110,44 @@ func (m *measured) measure(ctx context.Context, s *source) error {
 }
 
 // plant plants in the clean runs of all sources with an outcome, and measures
-// that.
-func (m *measured) plant(ctx context.Context) error {
-	in, err := inject.New(inject.Options{Seed: m.seed, Per: m.per})
-	if err != nil {
+// that; and once more ids with a digit changed, in many runs.
+func (m *measured) plant(ctx context.Context) (err error) {
+	if m.planted, m.summary, err = m.plantOf(ctx, "planted", inject.Options{Seed: m.seed, Per: m.per}); err != nil {
 		return err
+	}
+	m.ids, _, err = m.plantOf(ctx, "planted ids", inject.Options{Seed: m.seed, Per: 10 * m.per, Operators: []string{"mutated_id"}})
+	return err
+}
+
+func (m *measured) plantOf(ctx context.Context, name string, o inject.Options) (*source, *inject.Summary, error) {
+	in, err := inject.New(o)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, s := range m.sources {
 		if s.skipped != "" || len(s.options.Outcomes) == 0 {
 			continue
 		}
 		if _, err := replay.Lines(ctx, s.options.Inputs, nil, in.Add); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	steps, labels := filepath.Join(m.temp, "planted.jsonl"), filepath.Join(m.temp, "labels.jsonl")
-	m.summary, err = m.write(in, steps, labels)
-	if err == inject.ErrNoCleanRun {
-		m.planted = &source{name: "planted", skipped: "no source has a clean run with an outcome"}
-		return nil
+	steps, labels := filepath.Join(m.temp, name+".jsonl"), filepath.Join(m.temp, name+".labels.jsonl")
+	sum, err := m.write(in, steps, labels)
+	if errors.Is(err, inject.ErrNoCleanRun) {
+		return &source{name: name, skipped: "no source has a clean run with an outcome"}, nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	inputs, err := replay.Find([]string{steps}, replay.Auto, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	m.planted = &source{name: "planted", options: quality.Options{
+	s := &source{name: name, options: quality.Options{
 		Inputs: inputs, Rules: m.rules, Tolerance: 2, From: event.Warning, Labels: []string{labels},
 	}}
-	return m.measure(ctx, m.planted)
+	return s, sum, m.measure(ctx, s)
 }
 
 func (m *measured) write(in *inject.Injector, steps, labels string) (sum *inject.Summary, err error) {
@@ -179,9 +188,10 @@ func (a *aim) held() bool {
 	return s != nil && s.F1 >= a.f1 && s.Precision.P >= a.precision && s.Recall.P >= a.recall && s.F1 > a.ruleF1
 }
 
+// find gives the first source whose name begins so.
 func (m *measured) find(name string) *source {
 	for _, s := range m.sources {
-		if s.name == name && s.skipped == "" {
+		if strings.HasPrefix(s.name, name) && s.skipped == "" {
 			return s
 		}
 	}
@@ -189,11 +199,15 @@ func (m *measured) find(name string) *source {
 }
 
 func pick(r *quality.Report, class, level string) *quality.Score {
+	return pickGroup(r, class, level, "")
+}
+
+func pickGroup(r *quality.Report, class, level, group string) *quality.Score {
 	if r == nil {
 		return nil
 	}
 	for i := range r.Scores {
-		if s := &r.Scores[i]; s.Class == class && s.Level == level && s.Group == "" {
+		if s := &r.Scores[i]; s.Class == class && s.Level == level && s.Group == group {
 			return s
 		}
 	}
@@ -218,24 +232,30 @@ func (m *measured) reached() []aim {
 	if s := m.find("trail"); s != nil {
 		half := s.options
 		half.Split = quality.Check
-		add(aim{what: "tool_misuse", data: "trail, by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
-		views := s.data.View(&half, "hallucinated_tool", "fabricated result or skipped tool",
-			func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return fabricated.MatchString(l.Note) })
-		add(aim{what: "hallucinated_tool", data: "trail, fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
-		add(aim{what: "retry_loop", data: "trail, by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
+		add(aim{what: "tool_misuse", data: s.name + ", by step", f1: .82, score: pick(s.check, "tool_misuse", "step")})
+		// People took a parameter that a tool does not have for a wrong argument.
+		const param = "unknown_parameter"
+		every := func(*quality.Label) bool { return true }
+		both := s.data.View(&half, "tool_misuse", quality.Rules{Also: param}, every, func(l *quality.Label) bool { return l.Class == "tool_misuse" })
+		add(aim{what: "tool_misuse and " + param, data: s.name + ", by step", f1: .82, score: &both[0]})
+		told := func(l *quality.Label) bool { return fabricated.MatchString(l.Note) }
+		views := s.data.View(&half, "hallucinated_tool", quality.Rules{Not: param}, every, told)
+		add(aim{what: "hallucinated_tool without " + param, data: s.name + ", fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
+		views = s.data.View(&half, "hallucinated_tool", quality.Rules{}, every, told)
+		add(aim{what: "hallucinated_tool", data: s.name + ", fabricated result or skipped tool, by run", f1: .70, score: &views[1]})
+		add(aim{what: "retry_loop", data: s.name + ", by step", f1: .75, score: pick(s.check, "retry_loop", "step")})
 	}
-	if s := m.find("sycon-debate"); s != nil {
-		add(aim{what: "pressure_drift", data: "sycon-debate, candidates, by step", f1: .50, score: pick(s.check, "pressure_drift", "step")})
+	if s := m.find("sycon"); s != nil {
+		add(aim{what: "pressure_drift", data: s.name + ", candidates, by step", f1: .50, score: pick(s.check, "pressure_drift", "step")})
 	}
 	if m.planted.skipped != "" {
 		return out
 	}
-	half := m.planted.options
+	half := m.ids.options
 	half.Split = quality.Check
-	ids := m.planted.data.View(&half, "tool_misuse", "a digit of an id changed", func(l *quality.Label) bool {
-		return l.Kind == inject.Clean || l.Class == "tool_misuse" && (l.Kind == inject.LookAlike || l.Operator == "mutated_id")
-	}, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
-	add(aim{what: "tool_misuse by provenance", data: "planted, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
+	ids := m.ids.data.View(&half, "tool_misuse", quality.Rules{Only: "fabricated_argument"},
+		func(*quality.Label) bool { return true }, func(l *quality.Label) bool { return l.Operator == "mutated_id" })
+	add(aim{what: "tool_misuse, fabricated_argument", data: "planted in many runs, a digit of an id changed", precision: .95, recall: .97, score: &ids[0]})
 	for _, a := range []aim{
 		{what: "tool_misuse", f1: .90},
 		{what: "hallucinated_tool", f1: .95},
@@ -245,6 +265,8 @@ func (m *measured) reached() []aim {
 		{what: "plan_corruption", precision: .90, recall: .85},
 	} {
 		a.data, a.score = "planted, by step", pick(m.planted.check, a.what, "step")
+		add(a)
+		a.data, a.score = "planted, family held out, all runs, by step", pickGroup(m.planted.all, a.what, "step", quality.HeldOut)
 		add(a)
 	}
 	return out

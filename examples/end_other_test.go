@@ -1,0 +1,7 @@
+//go:build !unix
+
+package examples
+
+import "os/exec"
+
+func end(*exec.Cmd) {}
