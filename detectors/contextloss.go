@@ -16,7 +16,7 @@ var (
 		Threshold: "At once: warning. Asking once more is counted in.",
 		Guards:    "The value must have a type: a tool took it, or its noun stood by it. A question that repeats the value, a check of identity, a request for another one, a value that failed or was taken back, several values of the type, and a request that has moved on to something else stay silent.",
 		Source:    "MAST FM-1.4, loss of conversation history; MultiChallenge, inference memory.",
-		Needs:     facts.NeedBeginning | facts.NeedMessages | facts.NeedSlots,
+		Needs:     facts.NeedBeginning | facts.NeedMessages | facts.NeedLanguage | facts.NeedSlots,
 	}
 	contradictedSlot = &Rule{
 		Name: "contradicted_slot", Code: "C2", Family: "slot", Fault: event.FaultAgent,
@@ -24,7 +24,7 @@ var (
 		Threshold: "At the call: warning.",
 		Guards:    "The user gave one value of that type and stands by it, and neither user nor agent named the other one since. A value that the agent named and the user answered to is agreed on.",
 		Source:    "MAST FM-2.5, ignored input; MultiChallenge, self-coherence.",
-		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedSlots,
+		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedLanguage | facts.NeedSlots,
 	}
 	entitySwap = &Rule{
 		Name: "entity_swap", Code: "C2e", Family: "slot", Fault: event.FaultAgent,
@@ -32,7 +32,7 @@ var (
 		Threshold: "At the call: error; warning where the user's same message also spoke of something else.",
 		Guards:    "The pinned id must share a type with the argument: a tool took it under that parameter, its noun is in the parameter's name, or both have one shape of letters and digits. An id that nobody showed is made up, which tool_misuse tells. Ids that the user named too, that the agent named and the user answered to, that a write brought, and requests that moved on (also, another, both) stay silent; so does a call that holds the pinned id as well.",
 		Source:    "MAST FM-2.5; detection by the last few messages alone alarms on a quarter of healthy runs.",
-		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedSlots | facts.NeedProvenance,
+		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedLanguage | facts.NeedSlots | facts.NeedProvenance,
 	}
 	outdatedValue = &Rule{
 		Name: "outdated_value", Code: "C2", Family: "slot", Fault: event.FaultAgent,
@@ -40,7 +40,7 @@ var (
 		Threshold: "At the call: error for a write; warning for a read while no call took up the new value.",
 		Guards:    "The correction must be plain: A, not B; change A to B; I meant B, with one value of the type before it. A call that holds the new value too, and parameters for the old one, stay silent; a value that the user names again is good again.",
 		Source:    "MultiChallenge, versioned editing; Lost in Conversation (2505.06120).",
-		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedSlots,
+		Needs:     facts.NeedBeginning | facts.NeedSlotTypes | facts.NeedLanguage | facts.NeedSlots,
 	}
 	brokenConstraint = &Rule{
 		Name: "broken_constraint", Code: "C3", Family: "constraint", Fault: event.FaultAgent,
@@ -48,7 +48,7 @@ var (
 		Threshold: "At the call, by its arguments or by what a tool told of the thing it chooses: error for a bound on a number or an amount, else warning; a wish is info.",
 		Guards:    "The limit's noun must be in the parameter's name. Conditions, reports of what was, and wishes set no limit. A limit that the user raises, or that the agent named the breach of and the user agreed to, is given up.",
 		Source:    "MAST FM-1.1, disobeyed specification; MultiChallenge, instruction retention.",
-		Needs:     facts.NeedSlotTypes | facts.NeedSlots,
+		Needs:     facts.NeedSlotTypes | facts.NeedLanguage | facts.NeedSlots,
 	}
 	repeatedStep = &Rule{
 		Name: "repeated_step", Code: "C4", Family: "repeat", Fault: event.FaultAgent,
@@ -95,7 +95,7 @@ var (
 		Threshold: "A greeting that offers help after work was done, or the first three calls again in their order after the user spoke on (two after a cut): warning.",
 		Guards:    "A user who greets, takes leave or asks to start over; anything else, further, more.",
 		Source:    "MAST FM-2.1, conversation reset.",
-		Needs:     facts.NeedBeginning | facts.NeedMessages | facts.NeedSlots,
+		Needs:     facts.NeedBeginning | facts.NeedMessages | facts.NeedLanguage | facts.NeedSlots,
 	}
 )
 
@@ -118,10 +118,10 @@ type contextLoss struct {
 
 // Memory of context_loss.
 const (
-	cutAt    = iota // Ordinal of the step that cut the context, 0 for none
-	cutCheck        // 1 while the facts that survived it are to be looked for
-	cutCalls        // calls of the agent before it
-	rereads         // reads of before it that were made again
+	cutAt     = iota // Ordinal of the step that cut the context, 0 for none
+	cutCheck         // 1 while the facts that survived it are to be looked for
+	cutBefore        // what there was before it: calls of the agent, and messages
+	rereads          // reads of before it that were made again
 )
 
 // riskSteps is for how many steps after a cut the rules are more confident.
@@ -161,8 +161,17 @@ func remembered(m *facts.Mention, note string) event.Evidence {
 	return event.Evidence{Seq: m.Seq, ID: m.ID, Note: note}
 }
 
+// cutHere remembers that the context was cut at this step.
+func (m *contextLoss) cutHere(p *Pass) {
+	turn := int64(0)
+	if s := p.T.Slots; s != nil {
+		turn = int64(s.Turn)
+	}
+	*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutBefore: p.Agent.Calls()<<24 | min(turn, 1<<24-1)}
+}
+
 func (m *contextLoss) cut(p *Pass) {
-	*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+	m.cutHere(p)
 	if !p.Sees(contextCut, "context", event.Info) {
 		return
 	}
@@ -181,7 +190,7 @@ func (m *contextLoss) cut(p *Pass) {
 
 func (m *contextLoss) model(p *Pass) {
 	if p.Step.ModelCall.Status.Failed() && overflows(p.Step.ModelCall.ErrorType) {
-		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+		m.cutHere(p)
 		if p.Sees(contextOverflow, "overflow", event.Warning) {
 			p.Report(Finding{
 				Rule: contextOverflow, Subject: "overflow", Severity: event.Warning, Confidence: 1000,
@@ -193,7 +202,7 @@ func (m *contextLoss) model(p *Pass) {
 		return
 	}
 	if c := &p.Agent.Context; c.Fell == p.T.Ordinal {
-		*p.Memory = Memory{cutAt: p.T.Ordinal, cutCheck: 1, cutCalls: p.Agent.Calls()}
+		m.cutHere(p)
 		if p.Sees(contextCut, "context", event.Info) {
 			p.Report(Finding{
 				Rule: contextCut, Subject: "context", Severity: event.Info, Confidence: 800,

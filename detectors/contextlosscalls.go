@@ -110,7 +110,7 @@ func (m *contextLoss) reread(p *Pass, first *facts.Call) {
 		return
 	}
 	s := event.Info
-	if at := p.Memory[cutAt]; at > 0 && p.T.Ordinal-at <= riskSteps && c.PrevKey < p.Memory[cutCalls] {
+	if at := p.Memory[cutAt]; at > 0 && p.T.Ordinal-at <= riskSteps && c.PrevKey < p.Memory[cutBefore]>>24 {
 		if p.Memory[rereads]++; p.Memory[rereads] > 1 {
 			s = event.Warning
 		}

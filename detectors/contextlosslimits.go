@@ -54,10 +54,11 @@ func (m *contextLoss) breaks(p *Pass) bool {
 // broken gives the argument that breaks limit i, and what it is.
 func broken(p *Pass, s *facts.Slots, i int) (*facts.Leaf, string) {
 	lim := &s.Limits[i]
+	givesUp := isAny(p.Call.Tool.Words, []string{"return", "cancel", "refund", "delete", "remove", "close", "reject", "decline"})
 	sum, last, n := int64(0), (*facts.Leaf)(nil), 0
 	for j := range p.Leaves {
 		l := &p.Leaves[j]
-		if num, ok := s.Breach(l.Hash, i); ok && l.Kind != facts.SlotFlag && l.Kind != facts.SlotWord {
+		if num, ok := s.Breach(l.Hash, i); ok && l.Kind != facts.SlotFlag && l.Kind != facts.SlotWord && !givesUp {
 			return l, fmt.Sprintf("%s, of which a tool told %s", quote(string(l.Raw)), limitText(lim, num))
 		}
 		if lim.Op == facts.LimitOnly {

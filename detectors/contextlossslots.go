@@ -353,6 +353,11 @@ func (m *contextLoss) contradicts(p *Pass, l *facts.Leaf) bool {
 	if pin == nil || s.Opened >= pin.Last || s.Echoed(l.Hash) > pin.Last || holds(p.Leaves, pin.Hash) || pin.Failed >= pin.Last && pin.Failed > 0 || pin.Done >= pin.Last && pin.Done > 0 {
 		return false
 	}
+	for i := range s.Mentions { // the user named another thing since
+		if v := &s.Mentions[i]; v != pin && v.Kind == facts.SlotID && v.Typed && v.Last > pin.Last {
+			return false
+		}
+	}
 	for i := range s.Limits { // a bound is no value
 		if s.Limits[i].Turn == pin.Last && s.Limits[i].Num == pin.Num {
 			return false

@@ -62,11 +62,12 @@ func (m *contextLoss) reasks(p *Pass, ask *facts.Ask) {
 var offers = []string{
 	"how can i help", "how may i help", "how can i assist", "how may i assist", "what can i do for you", "what can i help you with", "how could i help",
 	"what would you like help with", "what do you need help with", "what brings you", "how can we help", "what can we do for you", "how might i help",
+	"wie kann ich ihnen helfen", "wie kann ich dir helfen", "womit kann ich", "was kann ich für",
 }
 
 // hellos begin a short message that begins a conversation, with shortOffers.
 var (
-	hellos      = []string{"hi", "hello", "hey", "welcome", "good morning", "good afternoon", "good evening", "greetings"}
+	hellos      = []string{"hi", "hello", "hey", "welcome", "good morning", "good afternoon", "good evening", "greetings", "hallo", "guten tag", "willkommen"}
 	shortOffers = []string{"request", "help", "assist", "need", "looking for", "question", "do for you", "up to", "on your mind"}
 )
 
@@ -82,7 +83,7 @@ func anyStart(text []byte, list []string) bool {
 
 // goesOn say that an offer of help is no beginning.
 var goesOn = []string{
-	"else", "further", "more", "other", "again", "next", "now", "sorry", "thank", "with this", "with that", "you're welcome", "glad", "proceed", "rest", "still", "with your", "with the", "with these", "continue", "bye", "about",
+	"else", "further", "more", "other", "again", "next", "now", "sorry", "thank", "with this", "with that", "you're welcome", "glad", "proceed", "rest", "still", "with your", "with the", "with these", "continue", "bye", "about", "noch", "sonst", "weiter",
 }
 
 // greets looks for the beginning of a conversation in its middle.

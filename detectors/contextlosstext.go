@@ -98,10 +98,14 @@ func (m *contextLoss) told(p *Pass, l *facts.Leaf) bool {
 }
 
 // settled reports whether it is sure that the words that the user said are a
-// value of the parameter: the agent repeated them, or the schema lists them.
+// value of the parameter: the agent repeated them, the schema lists them, or the
+// context was cut since.
 func (m *contextLoss) settled(p *Pass, l *facts.Leaf, said *facts.Said, value []byte) bool {
 	if by, _ := p.T.Slots.LastSaid(value, true); by != nil && by.Turn > said.Turn {
 		return true
+	}
+	if at := p.Memory[cutAt]; at > 0 && p.T.Ordinal-at <= riskSteps && p.Memory[cutBefore]&(1<<24-1) >= int64(said.Turn) {
+		return true // said before a cut, and forgotten since
 	}
 	listed := false
 	p.Call.Tool.Enum(l.Name, func(member []byte) { listed = listed || strings.EqualFold(string(member), string(value)) })

@@ -72,7 +72,7 @@ var (
 		Name: "reason_act_mismatch", Code: "L7", Family: "intent", Fault: event.FaultAgent,
 		Doc:       "The agent says that it will call one tool and calls another.",
 		Threshold: "The message right before the call names one tool of the catalogue as what comes next: info.",
-		Guards:    "Only names that no prose holds (with an underscore), after a verb that says so; not where several tools are named, or one is named with a condition or in the past.",
+		Guards:    "Only names that no prose holds (with an underscore), after a verb that says so; not where several tools are named, or one is named with a condition or in the past, nor where the call is code that calls it.",
 		Source:    "MAST FM-2.6 (reasoning-action mismatch, 13.2 %).",
 		Needs:     needPlan | facts.NeedCatalogue,
 	}

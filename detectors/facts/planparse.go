@@ -22,7 +22,7 @@ func keepsPlan(words []string) bool {
 		case "tasks", "steps":
 			plan = plan || i > 0 && slices.Contains(planVerbs, words[0])
 		case "read", "get", "list", "fetch", "find", "search", "show", "view", "delete", "cancel":
-			reads = i == 0
+			reads = reads || i == 0 || i == len(words)-1 && w != "list"
 		case "subscription", "price", "pricing", "phone", "data", "insurance", "meal", "payment":
 			return false
 		}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"slices"
 
 	"misstep/event"
@@ -103,7 +104,7 @@ func (t *Trajectory) planCall(w *Workspace, a *Agent, s *event.Step, c *Call, m 
 		return
 	}
 	if i := &ps.intent; i.tool != "" && i.agent == a.Name {
-		if i.tool != c.Tool.Name {
+		if i.tool != c.Tool.Name && !bytes.Contains(s.Call.Arguments.Raw, append([]byte(i.tool), '(')) { // nor calls it in code
 			m.Meant, m.MeantStep = i.tool, event.Evidence{Seq: i.seq, ID: i.id, Note: "says that it calls " + i.tool}
 		}
 		*i = intent{}

@@ -205,6 +205,9 @@ func (t *Trajectory) slotCall(w *Workspace, step *event.Step) {
 		cur.Lacks |= NeedSlotTypes
 		return
 	}
+	if s.Foreign {
+		cur.Lacks |= NeedLanguage
+	}
 	cur.Leaves = w.leavesOf(step.Call.Arguments)
 	for i := range cur.Leaves {
 		p := &cur.Leaves[i]

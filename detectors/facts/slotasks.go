@@ -11,19 +11,27 @@ type Ask struct {
 var requests = split("could you provide", "could you please provide", "can you provide", "can you please provide", "please provide", "provide me", "provide your", "what is your", "what's your",
 	"what is the", "what's the", "may i have", "can i have", "could i have", "could i get", "can i get", "i need your", "i'll need your", "i will need your", "i'll need the", "i need the", "tell me", "let me know your", "let me know the",
 	"share your", "share the", "give me", "please share", "could you share", "can you share", "please give", "which order", "which account", "which reservation", "which email", "please enter", "please tell", "remind me", "please send", "send me", "please specify", "could you specify", "can you specify",
-	"i would need", "i'd need", "could you tell", "can you tell", "may i ask", "please supply", "could you give", "can you give", "need to know", "please state", "could you confirm your", "do you have your", "do you have the", "could you let me know", "please let me know", "could you remind", "can you remind", "mind sharing", "mind giving", "mind telling", "would you mind", "what was", "send over", "give the", "give your")
+	"i would need", "i'd need", "could you tell", "can you tell", "may i ask", "please supply", "could you give", "can you give", "need to know", "please state", "could you confirm your", "do you have your", "do you have the", "could you let me know", "please let me know", "could you remind", "can you remind", "mind sharing", "mind giving", "mind telling", "would you mind", "what was", "send over", "give the", "give your",
+	"könnten sie mir", "können sie mir", "wie lautet", "was ist ihre", "was ist die", "bitte nennen", "nennen sie", "nenn mir", "teilen sie mir", "geben sie mir", "ich brauche ihre", "ich benötige", "bitte geben")
 
 // noAsk make of a request one that does not ask for what was given: another
 // one, a check of it, or trouble with it.
-var noAsk = split("verify", "verification", "verifying", "security", "confirm", "re-confirm", "double-check", "double check", "another", "other", "different", "new", "second", "additional",
-	"alternative", "alternate", "updated", "next", "correct", "if", "identity", "authenticate", "each", "any", "remaining", "last four", "last 4", "for security", "destination", "return", "one by one")
+var noAsk = split("verify", "re-verify", "reverify", "re-verification", "re-authenticate", "validate", "verification", "verifying", "security", "confirm", "re-confirm", "double-check", "double check", "another", "other", "different", "new", "second", "additional",
+	"alternative", "alternate", "updated", "next", "correct", "if", "identity", "authenticate", "each", "any", "remaining", "last four", "last 4", "for security", "destination", "return", "one by one",
+	"bestätigen", "verifizieren", "sicherheit", "andere", "anderen", "weitere", "neue", "neuen", "falls", "wenn")
 
 // trouble in a message means that what was given did not serve.
 var trouble = split("couldn't find", "could not find", "unable to", "not found", "invalid", "doesn't match", "does not match", "don't match", "no record", "incorrect", "didn't find", "did not find",
-	"wasn't able", "was not able", "cannot find", "can't find", "not able to", "no account", "doesn't exist", "does not exist", "error", "not recognized", "issue", "wrong", "unfortunately", "couldn't locate", "could not locate", "expired", "mismatch", "failed", "not match")
+	"wasn't able", "was not able", "cannot find", "can't find", "not able to", "no account", "doesn't exist", "does not exist", "error", "not recognized", "issue", "wrong", "unfortunately", "couldn't locate", "could not locate", "expired", "mismatch", "failed", "not match",
+	"nicht gefunden", "konnte nicht", "ungültig", "leider", "fehler", "nicht finden")
+
+var which = []string{"which"}
 
 // askables are asked for by one word.
-var askables = []string{"email", "e-mail", "zip", "zipcode", "postcode", "phone"}
+var askables = []string{
+	"email", "e-mail", "zip", "zipcode", "postcode", "phone",
+	"bestellnummer", "buchungsnummer", "kontonummer", "kundennummer", "rechnungsnummer", "auftragsnummer",
+}
 
 // labelled words ask for an id of the noun before them.
 var askLabels = []string{"id", "ids", "number", "code", "reference", "no"}
@@ -39,11 +47,11 @@ func (w *Workspace) asked(l *slotLexer) {
 		short := to-from <= 12 && int(l.toks[to-1].end) < len(l.text) && l.text[l.toks[to-1].end] == '?'
 		switch {
 		case l.has(noAsk, from, to):
-		case l.has(requests, from, to) || short:
+		case l.has(requests, from, to) || short || l.is(from, "your") && l.is(to-1, "please") && to-from <= 6:
 			w.askedIn(l, from, to)
 		}
-		if l.is(from, "which") && to-from <= 5 && from+1 < to && l.toks[from+1].kind == SlotWord { // which account?
-			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(from + 1)), Label: true, Word: w.intern(l.word(from + 1))})
+		if i := l.find(which, from, to); i >= 0 && to-from <= 8 && i+1 < to && l.toks[i+1].kind == SlotWord && !l.has(noAsk, from, to) { // which account?
+			w.asks = append(w.asks, Ask{Noun: stemHash(l.word(i + 1)), Label: true, Word: w.intern(l.word(i + 1))})
 		}
 		from = to
 	}

@@ -19,7 +19,7 @@ func (m *Limit) About(tool *Tool, p *Leaf) bool {
 		}
 		return named(&m.Nouns, p) || tool != nil && p.Money() && tool.speaks(m.Nouns[:])
 	case SlotNumber:
-		return p.Kind == SlotNumber && !p.isID() && named(&m.Nouns, p)
+		return p.Kind == SlotNumber && !p.isID() && (named(&m.Nouns, p) || m.Loose && p.Money() && (tool == nil || !tool.speaks(moneyKindHashes)))
 	case SlotDate:
 		return p.Kind == SlotDate && !isOwnDate(p.Name)
 	}
@@ -78,10 +78,7 @@ func (m *Limit) Holds(p *Leaf) bool {
 	case LimitOnly:
 		return true
 	}
-	if m.Kind == SlotMoney {
-		return m.Allows(p.Amount())
-	}
-	return m.Allows(p.Num)
+	return m.Allows(p.Amount())
 }
 
 // names reports whether a value is what the phrase names, or switches it on.

@@ -15,6 +15,9 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 		}
 		return
 	}
+	if w.Cur.Lacks&NeedLanguage != 0 {
+		s.Foreign = true
+	}
 	w.text = text.AppendText(w.text[:0])
 	l := &w.slot
 	l.lex(w.text)
@@ -35,6 +38,11 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 	}
 	if hellos.found(l) {
 		s.Hello = s.Turn
+		for i := range s.Limits { // they were of another conversation
+			if m := &s.Limits[i]; m.Dead == 0 {
+				m.Dead = s.Turn
+			}
+		}
 	}
 	name := t.stepName(w, step)
 	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses(), step, name)
@@ -50,7 +58,7 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 
 // matters reports whether the text may pin a value or set a limit.
 func (l *slotLexer) matters() bool {
-	if l.all&(notCues.bit|onlyCues.bit) != 0 {
+	if l.all&(notCues.bit|onlyCues.bit|outCues.bit) != 0 {
 		return true
 	}
 	for i := range l.toks {

@@ -41,7 +41,8 @@ func (s *Slots) overstated(l *slotLexer, m *Limit) bool {
 			continue
 		}
 		switch {
-		case t.kind == SlotNumber && m.Kind == SlotMoney && t.noun == 0,
+		case t.kind == SlotNumber && t.noun == 0 && (m.Kind == SlotMoney || m.Loose),
+			t.kind == SlotMoney && m.Loose,
 			t.kind == m.Kind && (t.kind != SlotNumber || hasNoun(&m.Nouns, t.noun)):
 			return true
 		}

@@ -6,16 +6,19 @@ import (
 	"misstep/event"
 )
 
+// maxBounds is how many numbers of one message are looked at.
+const maxBounds = 40
+
 // constrain finds the limits that a message of a user sets.
 func (s *Slots) constrain(l *slotLexer, step *event.Step, id string) {
+	looked := 0
 	for i := range l.toks {
 		t := &l.toks[i]
 		switch t.kind {
 		case SlotNumber, SlotMoney, SlotDate:
-			if t.kind == SlotNumber && t.shape != 0 && t.num >= 10_000_000 && l.word(i)[0] != '$' && t.noun == 0 {
-				t.noun = 0 // five digits and more: an amount, when a comparator says so
+			if looked++; looked <= maxBounds {
+				s.bound(l, i, step, id)
 			}
-			s.bound(l, i, step, id)
 		case SlotWord:
 			s.exclude(l, i, step, id)
 		}
@@ -78,6 +81,7 @@ func (s *Slots) bound(l *slotLexer, i int, step *event.Step, id string) {
 		if m.Kind == SlotNumber && m.Nouns[0] == 0 {
 			return
 		}
+		m.Loose = m.Kind == SlotNumber && t.noun == 0 && m.Num >= 20_000 // of money, perhaps
 		if m.Kind == SlotMoney {
 			m.Loose = true
 			for j := max(from, at-6); j < min(to, i+4); j++ {
@@ -217,7 +221,7 @@ func isMoneyNoun(n uint64) bool {
 func (s *Slots) limit(m Limit) {
 	for i := range s.Limits {
 		o := &s.Limits[i]
-		if o.Dead != 0 || o.Kind != m.Kind || o.Turn == s.Turn {
+		if o.Dead != 0 || o.Kind != m.Kind && !(o.Loose && m.Loose) || o.Turn == s.Turn {
 			continue
 		}
 		if m.Phrase == "" && o.Op.upper() == m.Op.upper() && (o.Nouns == m.Nouns || o.Loose && m.Loose) || m.Phrase != "" && o.Phrase == m.Phrase && o.Op == m.Op {
@@ -234,15 +238,27 @@ var (
 	notCues = split("without", "except for", "except", "excluding", "avoid", "other than", "anything but", "no", "don't use", "do not use", "don't want to use", "don't want",
 		"do not want", "don't include", "do not include", "don't add", "do not add", "don't book", "do not book", "don't choose", "do not choose", "don't pick", "never use",
 		"must not be", "not using", "not by", "not via", "not in", "not on", "not with", "not to", "can't be", "cannot be", "should not be", "shouldn't be", "don't send", "do not send", "don't charge", "do not charge",
-		"don't put", "do not put", "skip", "exclude", "leave out", "don't need", "do not need", "opt out of", "decline", "steer clear of", "stay away from", "not interested in", "not the", "not a", "nothing from", "nothing by", "nobody but", "none from", "no one but", "but not", "just not", "please not", "and not", "not from", "not by", "never")
+		"don't put", "do not put", "skip", "exclude", "leave out", "don't need", "do not need", "opt out of", "decline", "steer clear of", "stay away from", "refuse to buy from", "refuse to use", "refuse", "not deal with", "done with", "clear of", "boycott", "rather not use", "won't use", "will not use", "won't buy from",
+		"will not buy from", "can't stand", "don't like", "don't trust", "do not trust", "blacklist", "ban", "rule out", "not interested in", "not interested in", "not the", "not a", "nothing from", "nothing by", "nobody but", "none from", "no one but", "but not", "just not", "please not", "and not", "not from", "not by", "never",
+		"ohne", "außer", "bis auf", "nicht", "kein", "keine", "keinen", "nichts von", "nichts bei", "vermeiden sie", "ausgenommen")
 	onlyCues = split("only use", "only book", "only want", "only in", "only by", "only via", "only on", "only with", "only accept", "only buy", "only choose", "only ship", "only", "must be in", "must be by", "must be",
-		"has to be in", "has to be", "have to be", "needs to be", "need to be", "strictly", "exclusively", "nothing but", "needs to stay", "must stay", "keep it in", "stick to", "stick with", "solely", "anything as long as it's", "make sure it's", "make sure it is", "make sure to use")
+		"has to be in", "has to be", "have to be", "needs to be", "need to be", "strictly", "exclusively", "nothing but", "needs to stay", "must stay", "keep it in", "stick to", "stick with", "solely", "anything as long as it's", "make sure it's", "make sure it is", "make sure to use",
+		"nur", "ausschließlich", "lediglich", "nur mit", "nur per")
 	// noRule stands behind "only" or "no" where no rule is set.
-	noRule = []string{"have", "had", "has", "got", "one", "see", "know", "remember", "problem", "worries", "rush", "idea", "longer", "thanks", "thank", "more", "less", "need", "fewer", "way", "doubt", "that's", "it's", "i", "if", "sure", "able", "later", "earlier", "matter"}
+	noRule = []string{
+		"have", "had", "has", "got", "one", "see", "know", "remember", "problem", "worries", "rush", "idea", "longer", "thanks", "thank", "more", "less", "need", "fewer", "way", "doubt", "that's", "it's", "i", "if", "sure", "able", "later", "earlier", "matter",
+		"problem", "ahnung", "mehr", "sorge",
+	}
 	// phraseEnds end a phrase.
-	phraseEnds = []string{"and", "or", "but", "because", "for", "please", "since", "so", "as", "if", "with", "to", "on", "at", "in", "i", "it", "is", "that", "this", "when", "then", "from", "by", "until", "unless", "though", "are", "was", "than", "instead", "anymore", "either", "you", "we"}
+	phraseEnds = []string{
+		"and", "or", "but", "because", "for", "please", "since", "so", "as", "if", "with", "to", "on", "at", "in", "i", "it", "is", "that", "this", "when", "then", "from", "by", "until", "unless", "though", "are", "was", "than", "instead", "anymore", "either", "you", "we",
+		"und", "oder", "aber", "weil", "für", "bitte", "da", "wenn", "mit", "ist", "dass",
+	}
 	// articles are passed over at the head of a phrase.
-	articles = []string{"a", "an", "the", "any", "my", "on", "in", "with", "to", "of", "for", "using", "via", "by", "our", "use", "it", "be", "being", "as", "through", "add", "include", "buy", "book", "pay", "purchase", "get", "from", "anything"}
+	articles = []string{
+		"a", "an", "the", "any", "my", "on", "in", "with", "to", "of", "for", "using", "via", "by", "our", "use", "it", "be", "being", "as", "through", "add", "include", "buy", "book", "pay", "purchase", "get", "from", "anything",
+		"der", "die", "das", "den", "dem", "ein", "eine", "einen", "von", "bei", "als", "im", "meine", "meiner",
+	}
 )
 
 // exclude finds "not X" and "only X" at token i.
@@ -256,6 +272,10 @@ func (s *Slots) exclude(l *slotLexer, i int, step *event.Step, id string) {
 	}
 	if op == 0 && l.is(i, "not") && i+1 < len(l.toks) && l.text[l.toks[i+1].at]-'A' < 26 {
 		op, n = LimitNot, 1 // a name
+	}
+	if outCues.longest(l, i) > 0 && i > 0 && op == 0 {
+		s.excludeBefore(l, i, step, id)
+		return
 	}
 	if op == 0 || l.toks[i+n-1].comma || l.toks[i+n-1].last {
 		return
@@ -289,5 +309,29 @@ func (s *Slots) exclude(l *slotLexer, i int, step *event.Step, id string) {
 	s.limit(Limit{
 		Op: op, Kind: SlotWord, Phrase: b.String(), Turn: s.Turn, Seq: step.Seq, ID: id, Firm: true,
 		Text: string(cutText(l.text[l.toks[i].at:l.toks[end-1].end], 2*maxPinText)),
+	})
+}
+
+// outCues stand behind what is excluded.
+var outCues = split("is out", "are out", "is not an option", "is no option", "isn't an option", "is off the table", "is excluded", "is a no-go", "is off limits", "is not acceptable", "out of it",
+	"ist ausgeschlossen", "kommt nicht in frage")
+
+// excludeBefore takes the name before token i as excluded: "Acme is out".
+func (s *Slots) excludeBefore(l *slotLexer, i int, step *event.Step, id string) {
+	from, _ := l.sentence(i)
+	at := i
+	for at > from && at > i-2 && l.toks[at-1].kind == SlotWord && l.text[l.toks[at-1].at]-'A' < 26 && !inWords(articles, l.word(at-1)) && !isVerbish(l.word(at-1)) {
+		at--
+	}
+	if at == i || l.has(whenWords, from, i) {
+		return
+	}
+	phrase := string(l.low[l.toks[at].at:l.toks[i-1].end])
+	if len(phrase) < 3 || len(phrase) > maxPinText {
+		return
+	}
+	s.limit(Limit{
+		Op: LimitNot, Kind: SlotWord, Phrase: phrase, Turn: s.Turn, Seq: step.Seq, ID: id, Firm: true,
+		Text: string(cutText(l.text[l.toks[at].at:l.toks[min(i+1, len(l.toks)-1)].end], 2*maxPinText)),
 	})
 }

@@ -21,6 +21,7 @@ type Slots struct {
 	Greeted  int32     // Turn of the latest user message that greets or takes leave
 	Redo     uint32    // how many messages of users there were when one asked for something again
 	Parts    uint32    // how many messages of users there were when an agent spoke of doing a thing more than once
+	Foreign  bool      // a message of a user is in a language whose words are not known
 	Blind    bool      // a message of a user could not be read
 
 	echoes   []echo   // what agents wrote, oldest first
@@ -109,7 +110,7 @@ type Limit struct {
 	Kind   SlotKind  // SlotNumber, SlotMoney or SlotDate; SlotWord for a Phrase
 	Num    int64     // as in Mention
 	Nouns  [4]uint64 // hashes of the nouns about it, 0 for none
-	Loose  bool      // of money: any amount is meant
+	Loose  bool      // any amount of money is meant, or may be
 	Firm   bool      // it says must, only, no more than: not a wish
 	Phrase string    // in lower case, words apart by one space
 	Text   string    // what the user wrote, cut

@@ -32,6 +32,7 @@ type SlotsState struct {
 	Hello    int32          `cbor:"20,keyasint,omitempty"`
 	Said     []SaidState    `cbor:"21,keyasint,omitempty"`
 	Miss     int32          `cbor:"22,keyasint,omitempty"`
+	Foreign  bool           `cbor:"23,keyasint,omitempty"`
 }
 
 // MentionState is a Mention.
@@ -183,6 +184,7 @@ func (s *Slots) append(w *state.Writer) {
 		}
 	}
 	w.Int(22, int64(s.Miss))
+	w.Bool(23, s.Foreign)
 	w.Close(m)
 }
 
@@ -275,7 +277,7 @@ func (s *Slots) restore(r *SlotsState) error {
 		s.breaches = append(s.breaches, breach{b.ID, b.Limit, b.Num})
 	}
 	s.made = append(s.made, r.Made...)
-	s.Hello, s.Miss = r.Hello, r.Miss
+	s.Hello, s.Miss, s.Foreign = r.Hello, r.Miss, r.Foreign
 	for i := range r.Said {
 		v := &r.Said[i]
 		if len(v.Text) > maxSaidText || len(v.ID) > event.MaxName {

@@ -227,6 +227,9 @@ func (c *Checkpoints) Swing(ctx context.Context, source string, partition int32,
 	}
 	generation, member := c.opts.Owner.Membership()
 	err = c.cluster.commit(ctx, c.opts.Group, generation, member, of, info.Offset+1, string(metadata))
+	if now, _ := c.opts.Owner.Membership(); errors.Is(err, stream.ErrFenced) && now != generation {
+		return fmt.Errorf("the group changed meanwhile: %w", ErrUnavailable) // not of what is true now
+	}
 	switch {
 	case err == nil:
 		s.heads, s.asked = []stream.HeadInfo{info}, true

@@ -58,6 +58,8 @@ type Member struct {
 	members members
 	sticky  *sticky
 
+	again chan struct{} // asks for the next generation
+
 	tenures    map[int32]*Tenure
 	generation int
 }
@@ -79,7 +81,7 @@ func Join(c *Cluster, opts GroupOptions) (*Member, error) {
 	if opts.Heartbeat == 0 {
 		opts.Heartbeat = DefaultHeartbeat
 	}
-	g := &Member{cluster: c, opts: opts, sticky: &sticky{}, tenures: map[int32]*Tenure{}}
+	g := &Member{cluster: c, opts: opts, sticky: &sticky{}, again: make(chan struct{}, 1), tenures: map[int32]*Tenure{}}
 	var err error
 	g.members, err = kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: opts.ID, Brokers: c.Brokers, Dialer: c.Dialer, Topics: []string{opts.Topic},
@@ -143,6 +145,7 @@ func (g *Member) begin(ctx context.Context, gen *kafka.Generation, h Handler) {
 			continue
 		}
 		t := newTenure(g.cluster, g.opts.ID, p, g.opts.Session/3)
+		t.rejoin = g.rejoin
 		t.resume(int(gen.ID), gen.MemberID)
 		g.tenures[p] = t
 		h.Begin(t)
@@ -155,11 +158,20 @@ func (g *Member) begin(ctx context.Context, gen *kafka.Generation, h Handler) {
 	gen.Start(func(genCtx context.Context) {
 		select {
 		case <-genCtx.Done():
+		case <-g.again:
 		case <-ctx.Done():
 			return // Run leaves the group
 		}
 		g.drain(ctx, gen, all, h)
 	})
+}
+
+// rejoin has this member end the generation.
+func (g *Member) rejoin() {
+	select {
+	case g.again <- struct{}{}:
+	default:
+	}
 }
 
 // end gives a partition up.

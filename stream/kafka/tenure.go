@@ -21,6 +21,7 @@ type Tenure struct {
 	group     string
 	partition int32
 	verify    time.Duration // how long membership is believed
+	rejoin    func()        // may be nil
 
 	mu         sync.Mutex
 	generation int
@@ -137,8 +138,8 @@ func (t *Tenure) Verify(ctx context.Context) error {
 		return err
 	}
 	if err := heartbeatError(resp); err != nil {
-		if errors.Is(err, ErrStale) {
-			t.fail()
+		if errors.Is(err, ErrStale) && t.changed(generation) {
+			return t.Verify(ctx) // the answer is to what was true before
 		}
 		return fmt.Errorf("heartbeat of the group %s: %w", t.group, err)
 	}
@@ -178,11 +179,22 @@ func fenced(err error) error {
 	return err
 }
 
-// fail notes that what is in memory may be behind another owner's.
-func (t *Tenure) fail() {
+// changed reports whether the membership is another than that of a generation.
+func (t *Tenure) changed(generation int) bool {
+	now, _ := t.Membership()
+	return now != generation
+}
+
+// GiveUp says that the work on the partition ended by itself, as after
+// stream.ErrFenced, although it was not lost: the group is joined anew, and
+// whoever is given the partition begins with what is durable.
+func (t *Tenure) GiveUp() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.stale = true
+	t.mu.Unlock()
+	if t.rejoin != nil {
+		t.rejoin()
+	}
 }
 
 func (t *Tenure) failed() bool {
