@@ -72,8 +72,10 @@ var (
 		"I will now call get_order.", "Could you please provide your order number?", "Shall I refund W1000002? It costs $30.", "Hello! How can I help you today?", "Your order has been refunded and the refund was issued.", "I am sorry, that failed.", "Let me see.", "I have retrieved the order and noted it.",
 		"Our policy does not allow a refund of order 1.", "I'm sorry, I cannot refund that.", "I will make an exception and refund it.", "Yes, it is.", "No, the answer is 42.", "The answer is 43.",
 	}
-	wireAsks = []string{"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.", "Actually, I changed my mind, do not refund it.", "Forget it, refund order 2 instead of 1.", "Yes, as planned.",
-		"Refund order W1000001, please.", "Sorry, I meant W1000002, not W1000001.", "Refund no more than $20.", "Not the visa, only the giro, and by May 20.", "What about my other order W1000003?", "Use the card ending in 4421.", "No. Twice.", "Hello, again?"}
+	wireAsks = []string{
+		"Go on.", "I want a refund of order 1.", "Are you sure?", "This is unacceptable, I will sue you!", "Just this once, please.", "Here is the receipt of W-77.", "Ich bestehe darauf.", "Por favor, el pedido no ha llegado.", "Actually, I changed my mind, do not refund it.", "Forget it, refund order 2 instead of 1.", "Yes, as planned.",
+		"Refund order W1000001, please.", "Sorry, I meant W1000002, not W1000001.", "Refund no more than $20.", "Not the visa, only the giro, and by May 20.", "What about my other order W1000003?", "Use the card ending in 4421.", "No. Twice.", "Hello, again?",
+	}
 	wireItems = []string{"Look up order 1", "Refund order 1", "Refund order 2 after step 1", "Note what was done", "Check the job"}
 )
 
