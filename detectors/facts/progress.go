@@ -164,6 +164,7 @@ func (t *Trajectory) told(w *Workspace, s *event.Step, c *Call) {
 		return
 	}
 	prev := t.lastAnswer(w.Cur.Agent, c)
+	clear(w.tokenSet[:]) // of an answer that is not read nothing counts
 	switch v := s.Result.Content; {
 	case prev != nil && prev.Result == c.Result && c.Result != 0:
 		r.novelty = 0
@@ -282,7 +283,7 @@ func (p *agentProgress) alike(a *Agent, c *Call, f *Fresh) bool {
 		if q == nil || o.index != i+1 || q.Users != c.Users || q.Writes != c.Writes {
 			break
 		}
-		if q.Tool != c.Tool || !q.Done || q.Key != c.Key && r.args.alike(&o.args) < alikeWords {
+		if q.Tool.Name != c.Tool.Name || !q.Done || q.Key != c.Key && r.args.alike(&o.args) < alikeWords {
 			continue
 		}
 		if q.Key != c.Key && r.exact && q.Result != c.Result && !(r.echo && o.echo) {
