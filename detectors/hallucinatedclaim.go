@@ -30,7 +30,7 @@ var (
 		Name: "phantom_result", Code: "H6", Family: "claim", Fault: event.FaultAgent,
 		Doc:       "The agent cites what a tool or a source is said to have told, but nothing was looked up.",
 		Threshold: "At once, in a message to the user or in the reasoning that hands in the answer: warning for a claim to have searched, or to know from a source, where nothing came from outside in the trajectory, and for an identifier in a message that nobody showed.",
-		Guards:    "Context that was added, results, and long texts that the user gave count as sources; a result that only echoes its call, and what calculators and the like answer, does not. Claims about the task's own words are none. Identifiers are words with letters and four digits in a row; examples are none.",
+		Guards:    "Context that was added, results, and long texts that the user gave count as sources; a result that only echoes its call, and what calculators and the like answer, does not. Claims about the task's own words are none, nor those of an agent that has no tools at all: it argues. Identifiers are words with letters and four digits in a row; examples are none.",
 		Source:    "TRAIL, tool-related hallucination: answers \"according to the record\" after no call at all.",
 		Needs:     facts.NeedProvenance | facts.NeedMessages | facts.NeedBeginning,
 	}
@@ -89,7 +89,9 @@ func (h *hallucinated) told(p *Pass) {
 	}
 	h.written(p)
 	h.bypassed(p)
-	h.cited(p)
+	if p.T.Tools != nil || p.T.Task.Calls > 0 { // who has no tools cannot have looked anything up, and argues
+		h.cited(p)
+	}
 	h.named(p)
 }
 
@@ -289,7 +291,7 @@ func (h *hallucinated) thought(p *Pass) {
 }
 
 // finals come with the reasoning that hands in an answer.
-var finals = facts.NewPhrases([]string{"final_answer(", "final answer"})
+var finals = facts.NewPhrases([]string{"final_answer(", "final answer:", "final answer is"})
 
 // uncited reports whether nothing came from outside that a source could be.
 func uncited(p *Pass) bool {

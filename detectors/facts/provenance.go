@@ -304,7 +304,7 @@ func (v *Provenance) Show(value event.Value, from Source) {
 		forEachRun(value.Raw, escaped, func(h uint64, _ bool) { v.add(h, from) })
 		if from&FromOutside != 0 {
 			v.Spelled = v.Spelled || spells(value.Raw, from)
-			v.showAmounts(value.Raw, escaped)
+			v.showAmounts(value.Raw, escaped, from)
 		}
 		if value.Form >= event.Object && bytes.Contains(value.Raw, hiddenMark) {
 			v.Holes = true
@@ -400,7 +400,9 @@ func threeDigits(b []byte) bool {
 // smaller ones are counts, and stand in any text.
 const leastAmount = 10_00
 
-func (v *Provenance) showAmounts(b []byte, escaped bool) {
+// showAmounts remembers the amounts in a text; what the user says may be one
+// whatever stands beside it.
+func (v *Provenance) showAmounts(b []byte, escaped bool, from Source) {
 	for i := 0; ; {
 		r, ok := nextRun(b, i, escaped)
 		if !ok {
@@ -412,7 +414,7 @@ func (v *Provenance) showAmounts(b []byte, escaped bool) {
 		}
 		a, end, ok := amountAt(b, r)
 		i = end
-		if ok && a >= leastAmount && isMoney(b, r, end) && !slices.Contains(v.amounts, a) {
+		if ok && a >= leastAmount && (from&FromUser != 0 || isMoney(b, r, end)) && !slices.Contains(v.amounts, a) {
 			if len(v.amounts) == maxAmounts {
 				v.amounts = append(v.amounts[:0], v.amounts[1:]...)
 			}
