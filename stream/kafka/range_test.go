@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +18,8 @@ import (
 	"misstep/stream"
 )
 
-// readRange gives the values of a range, and its gaps.
-func readRange(t *testing.T, c *Cluster, opts RangeOptions) (values, gaps string) {
+// read gives the values of a range, and its gaps.
+func read(t *testing.T, c *Cluster, opts RangeOptions) (values, gaps string) {
 	t.Helper()
 	r, err := FindRange(t.Context(), c, opts)
 	if err != nil {
@@ -81,7 +80,7 @@ func TestRange(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			r.opts.Topic = topic
-			if got, gaps := readRange(t, c, r.opts); got != r.want || gaps != "" {
+			if got, gaps := read(t, c, r.opts); got != r.want || gaps != "" {
 				t.Errorf("got %q, gaps %q; want %q", got, gaps, r.want)
 			}
 		})
@@ -95,7 +94,7 @@ func TestRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	produceAt(t, c, topic, 0, "later", at)
-	deleteBefore(t, b.Tool, b.Addr(), topic, filepath.Join(t.TempDir(), "offsets.json"), 2)
+	deleteBefore(t, c, topic, 0, 2)
 	var gap string
 	log, err := OpenRange(t.Context(), c, r, func(from, to int64) { gap += fmt.Sprintf("%d-%d", from, to) })
 	if err != nil {
@@ -109,7 +108,7 @@ func TestRange(t *testing.T) {
 	if n, err := log.Read(t.Context(), dst); n != 0 || !errors.Is(err, io.EOF) || gap != "0-1" {
 		t.Errorf("%d records, %v, gap %s", n, err, gap)
 	}
-	if got, gaps := readRange(t, c, RangeOptions{Topic: topic, Partition: 0, From: offset(1)}); got != "4 later" || gaps != "1-1" {
+	if got, gaps := read(t, c, RangeOptions{Topic: topic, Partition: 0, From: offset(1)}); got != "4 later" || gaps != "1-1" {
 		t.Errorf("got %q, gaps %q", got, gaps)
 	}
 }
@@ -129,7 +128,7 @@ func TestRangeOfTransactions(t *testing.T) {
 	produceAt(t, c, topic, 0, "b", now)
 	tx.produce("aborted too")
 	tx.end(false)
-	if got, gaps := readRange(t, c, RangeOptions{Topic: topic, Partition: -1}); got != "a committed b" || gaps != "" {
+	if got, gaps := read(t, c, RangeOptions{Topic: topic, Partition: -1}); got != "a committed b" || gaps != "" {
 		t.Errorf("got %q, gaps %q", got, gaps)
 	}
 }
@@ -148,6 +147,17 @@ func produceAt(t *testing.T, c *Cluster, topic string, partition int, value stri
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// deleteBefore removes what is before an offset, as retention does.
+func deleteBefore(t *testing.T, c *Cluster, topic string, partition int, offset int64) {
+	t.Helper()
+	b := secured.Start(t)
+	file := write(t, "offsets.json", fmt.Sprintf(`{"partitions":[{"topic":%q,"partition":%d,"offset":%d}],"version":1}`, topic, partition, offset))
+	out, err := b.Tool(t.Context(), "org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", b.Addr(), "--offset-json-file", file)
+	if err != nil {
+		t.Fatal(err, out)
 	}
 }
 
