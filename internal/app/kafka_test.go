@@ -205,4 +205,3 @@ func header(m *kafka.Message, name string) string {
 	}
 	return string(m.Headers[i].Value)
 }
-
