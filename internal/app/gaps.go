@@ -22,10 +22,12 @@ const (
 // gaps tells of records that the log of steps does not hold any more. The
 // readers of its partitions are its only writers.
 type gaps struct {
-	log     zerolog.Logger
-	source  string
-	publish func(ctx context.Context, partition int32, from, to int64) error
-	now     func() time.Time
+	log    zerolog.Logger
+	source string
+	// partitioned says that the source has several partitions.
+	partitioned bool
+	publish     func(ctx context.Context, partition int32, from, to int64) error
+	now         func() time.Time
 
 	count, records atomic.Int64
 	mended         int64 // offset up to which the end that was lost is told
@@ -73,7 +75,11 @@ func (g *gaps) tell(partition int32, from, to int64) bool {
 		return false
 	}
 	g.told++
-	g.log.Warn().Str("source", g.source).Int32("partition", partition).Int64("from", from).Int64("to", to).
+	told := g.log.Warn().Str("source", g.source)
+	if g.partitioned {
+		told = told.Int32("partition", partition)
+	}
+	told.Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
 	return true
 }
