@@ -3,6 +3,7 @@ package detectors
 import (
 	"bytes"
 
+	"misstep/detectors/facts"
 	"misstep/detectors/lexicon"
 )
 
@@ -16,13 +17,18 @@ var troubleWords = lexicon.List(lexicon.English, lexicon.Trouble)
 // acknowledges reports whether a message, in lower case, owns up to trouble of
 // any kind.
 func acknowledges(text []byte) bool {
-	for _, w := range troubleWords {
-		if bytes.Contains(text, []byte(w)) {
-			return true
-		}
-	}
-	return false
+	var g facts.Grams
+	g.Of(text)
+	return trouble.In(text, &g)
 }
+
+// What the lists below are made into for the search.
+var (
+	trouble    = facts.NewPhrases(troubleWords)
+	doneSet    = newWordSet(doneWords)
+	auxSet     = newWordSet(auxiliaries)
+	promiseSet = newWordSet(promises)
+)
 
 // doneWords tell that something was done, whatever it was.
 var doneWords = lexicon.List(lexicon.English, lexicon.Done)
@@ -64,7 +70,7 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 			break
 		}
 		sentence = rest
-		if isOneOf(w, promises) {
+		if promiseSet.has(w) {
 			return nil
 		}
 		named := hasStem(w, tool)
@@ -73,13 +79,13 @@ func claimIn(sentence []byte, tool []string) (claim []byte) {
 			claim = done
 		}
 		done = nil
-		if isOneOf(w, doneWords) || named && bytes.HasSuffix(w, []byte("ed")) {
+		if doneSet.has(w) || named && bytes.HasSuffix(w, []byte("ed")) {
 			done = w
 			if claim == nil && (n-aux <= reach || terse && (n == 0 || closed && isLast(rest))) {
 				claim = w
 			}
 		}
-		if isOneOf(w, auxiliaries) {
+		if auxSet.has(w) {
 			aux = n
 		}
 	}

@@ -1,26 +1,23 @@
 package detectors
 
-import "bytes"
+import (
+	"bytes"
+
+	"misstep/detectors/facts"
+)
 
 // askWords ask for consent without a question mark.
 var askWords = []string{
 	"please confirm", "let me know if", "confirm if", "confirm that", "confirm whether", "(yes/no)", "yes or no", "reply yes", "type yes", "say yes", "proceed?",
 }
 
-// asks reports whether a message of the agent asks something of the user.
-func asks(text []byte) bool {
-	if bytes.IndexByte(text, '?') >= 0 {
+// asks reports whether the current message of the agent asks something of the user.
+func asks(p *Pass) bool {
+	if bytes.IndexByte(p.Step.Text.Raw, '?') >= 0 { // it is part of no escape
 		return true
 	}
-	low := make([]byte, 0, 256)
-	low = append(low, text[:min(len(text), maxClaimText)]...)
-	lower(low)
-	for _, w := range askWords {
-		if bytes.Contains(low, []byte(w)) {
-			return true
-		}
-	}
-	return false
+	r := p.said()
+	return bytes.IndexByte(r.whole, '?') >= 0 || asking.In(r.text, &r.grams)
 }
 
 // agreeWords agree, refuseWords take it back, where they begin a word.
@@ -32,24 +29,28 @@ var (
 	refusePhrases = []string{"do not proceed", "don't proceed", "do not do", "don't do", "not yet", "wait", "hold on", "stop", "no,", "no.", "nope", "never mind", "rather not", "instead of that"}
 )
 
-// agrees reports whether a message of the user, in lower case, consents.
-func agrees(text []byte) bool {
-	for _, w := range refusePhrases {
-		if containsAt(text, w) {
-			return false
-		}
+// What the lists are made into for the search.
+var (
+	asking   = facts.NewPhrases(askWords)
+	agreeing = facts.NewPhrases(agreePhrases)
+	refusing = facts.NewPhrases(refusePhrases)
+	agreeSet = newWordSet(agreeWords)
+)
+
+// agrees reports whether a message of the user consents.
+func agrees(r *reading) bool {
+	if _, at := refusing.Find(r.text, &r.grams, beginsWord); at >= 0 {
+		return false
 	}
-	for _, w := range agreePhrases {
-		if bytes.Contains(text, []byte(w)) {
-			return true
-		}
+	if agreeing.In(r.text, &r.grams) {
+		return true
 	}
-	for rest := text; ; {
+	for rest := r.text; ; {
 		var w []byte
 		if w, rest = nextWord(rest); w == nil {
 			return false
 		}
-		if isOneOf(w, agreeWords) {
+		if agreeSet.has(w) {
 			return true
 		}
 	}

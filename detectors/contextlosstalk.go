@@ -60,15 +60,15 @@ func (m *contextLoss) reasks(p *Pass, ask *facts.Ask) {
 
 // offers begin a conversation.
 var offers = []string{
-	"how can i help", "how may i help", "how can i assist", "how may i assist", "what can i do for you", "what can i help you with", "how could i help",
+	"how can i help", "how may i help", "how can i assist", "how may i assist", "what can i do for you", "what may i do for you", "what can i help you with", "how could i help",
 	"what would you like help with", "what do you need help with", "what brings you", "how can we help", "what can we do for you", "how might i help",
 	"wie kann ich ihnen helfen", "wie kann ich dir helfen", "womit kann ich", "was kann ich für",
 }
 
 // hellos begin a short message that begins a conversation, with shortOffers.
 var (
-	hellos      = []string{"hi", "hello", "hey", "welcome", "good morning", "good afternoon", "good evening", "greetings", "hallo", "guten tag", "willkommen"}
-	shortOffers = []string{"request", "help", "assist", "need", "looking for", "question", "do for you", "up to", "on your mind"}
+	hellos      = []string{"hi", "hello", "hey", "welcome", "good morning", "good afternoon", "good evening", "greetings", "good day", "hallo", "guten tag", "willkommen"}
+	shortOffers = []string{"request", "help", "assist", "need", "looking for", "question", "do for you", "up to", "on your mind", "what's up"}
 )
 
 // anyStart reports whether a text begins with a word of the list.

@@ -55,34 +55,31 @@ var sourceClaims = []string{
 // task's own words, and what the user gave.
 var ownTexts = []string{"task", "question", "prompt", "problem", "instruction", "puzzle", "user", "request", "rule", "description", "statement", "policy", "code", "issue", "traceback", "analysis", "document", "text", "passage", "excerpt", "email", "context", "provided", "attached", "above", "given"}
 
-// sourceClaim gives the claim of a source in a text in lower case, empty for
-// none: not one about the task's own words.
-func sourceClaim(text []byte) string {
-	for _, s := range sourceClaims {
-		for from := 0; ; {
-			i := bytes.Index(text[from:], []byte(s))
-			if i < 0 {
+// sources is sourceClaims for the search.
+var sources = facts.NewPhrases(sourceClaims)
+
+// sourceClaim gives the claim of a source in a text, empty for none: not one
+// about the task's own words.
+func sourceClaim(r *reading) string {
+	k, _ := sources.Find(r.text, &r.grams, func(text []byte, from, end int) bool {
+		if !beginsWord(text, from, end) {
+			return false
+		}
+		for rest, n := text[end:], 0; n < 3; n++ {
+			var w []byte
+			if w, rest = nextWord(rest); w == nil {
 				break
 			}
-			i += from
-			from = i + len(s)
-			if i > 0 && isWordByte(text[i-1]) {
-				continue
-			}
-			own := false
-			for rest, n := text[from:], 0; n < 3; n++ {
-				var w []byte
-				if w, rest = nextWord(rest); w == nil {
-					break
-				}
-				own = own || hasStem(w, ownTexts) || isOneOf(w, ownTexts)
-			}
-			if !own {
-				return s
+			if hasStem(w, ownTexts) || isOneOf(w, ownTexts) {
+				return false
 			}
 		}
+		return true
+	})
+	if k < 0 {
+		return ""
 	}
-	return ""
+	return sourceClaims[k]
 }
 
 // told looks at a message of the agent to the user.
@@ -90,9 +87,6 @@ func (h *hallucinated) told(p *Pass) {
 	if p.Lacks&facts.NeedMessages != 0 {
 		return
 	}
-	h.text = p.Step.Text.AppendText(h.text[:0])
-	h.text = h.text[:min(len(h.text), maxClaimText)]
-	lower(h.text)
 	h.written(p)
 	h.bypassed(p)
 	h.cited(p)
@@ -106,12 +100,16 @@ func (h *hallucinated) written(p *Pass) {
 	if c == nil {
 		return
 	}
+	r := p.said()
+	if !calling.In(r.text, &r.grams) {
+		return
+	}
 	for _, mark := range callMarks {
-		i := bytes.Index(h.text, []byte(mark))
+		i := bytes.Index(r.text, []byte(mark))
 		if i < 0 {
 			continue
 		}
-		near := h.text[i:min(len(h.text), i+maxCallText)]
+		near := r.text[i:min(len(r.text), i+maxCallText)]
 		for _, name := range c.Names {
 			h.lower = append(h.lower[:0], name...)
 			lower(h.lower)
@@ -130,6 +128,8 @@ func (h *hallucinated) written(p *Pass) {
 
 // callMarks begin a call that is written as text.
 var callMarks = []string{"<tool_call>", "<function_call>", "<function=", "<invoke", "action:", "\"name\":", "\"tool\":", "\"function\":", "tool_call:", "function_call:", "[tool_calls]"}
+
+var calling = facts.NewPhrases(callMarks)
 
 // maxCallText is how much after the mark is searched for the tool's name.
 const maxCallText = 160
@@ -174,12 +174,17 @@ func (h *hallucinated) bypassed(p *Pass) {
 	if c == nil || !c.Complete || changedSince(p) {
 		return
 	}
+	r := p.said()
+	h.sentences = ownWord(h.sentences[:0], r)
+	if len(h.sentences) == 0 {
+		return
+	}
 	for _, name := range c.Names {
 		t := c.Tool([]byte(name))
 		if !t.Changes || called(p.T, name) {
 			continue
 		}
-		claim := firstPerson(h.text, deedsOf(t.Words))
+		claim := firstPerson(h.sentences, deedsOf(t.Words))
 		if claim == nil || !p.Sees(phantomCall, name, event.Warning) {
 			continue
 		}
@@ -236,20 +241,32 @@ func deedsOf(words []string) []string {
 	return words
 }
 
-// firstPerson gives the claim of something done that is told in the first
-// person, or called successful, nil for none.
-func firstPerson(text []byte, tool []string) []byte {
-	for len(text) > 0 {
+// ownMarks mark a sentence in the first person, or one that calls something
+// successful, where they begin a word.
+var ownMarks = facts.NewPhrases([]string{"i have ", "i've ", "we've ", "we have ", "successfully"})
+
+// ownWord appends the sentences in the first person, and the terse ones, that
+// neither ask nor own up to trouble.
+func ownWord(dst [][]byte, r *reading) [][]byte {
+	_, own := ownMarks.Find(r.text, &r.grams, beginsWord)
+	for text := r.text; len(text) > 0; {
 		end := sentenceEnd(text)
 		sentence := text[:end]
 		text = text[end:]
-		if bytes.HasSuffix(bytes.TrimRight(sentence, " \t\r\n"), []byte("?")) || acknowledges(sentence) {
+		marked := own >= 0 && found(ownMarks.Find(sentence, &r.grams, beginsWord))
+		if !marked && !isTerse(sentence) ||
+			bytes.HasSuffix(bytes.TrimRight(sentence, " \t\r\n"), []byte("?")) || trouble.In(sentence, &r.grams) {
 			continue
 		}
-		if !containsAt(sentence, "i have ") && !containsAt(sentence, "i've ") && !containsAt(sentence, "we've ") &&
-			!containsAt(sentence, "we have ") && !containsAt(sentence, "successfully") && !isTerse(sentence) {
-			continue
-		}
+		dst = append(dst, sentence)
+	}
+	return dst
+}
+
+// firstPerson gives the claim of something done by a tool in such sentences, nil
+// for none.
+func firstPerson(sentences [][]byte, tool []string) []byte {
+	for _, sentence := range sentences {
 		if w := claimIn(sentence, tool); w != nil && hasStem(w, tool) {
 			return w
 		}
@@ -263,24 +280,29 @@ const longGiven = 4000
 
 // thought looks at what the agent tells itself as it answers.
 func (h *hallucinated) thought(p *Pass) {
-	if !p.Step.Text.Present() {
+	if !p.Step.Text.Present() || !uncited(p) {
 		return
 	}
-	h.text = p.Step.Text.AppendText(h.text[:0])
-	h.text = h.text[:min(len(h.text), maxClaimText)]
-	lower(h.text)
-	if bytes.Contains(h.text, []byte("final_answer(")) || bytes.Contains(h.text, []byte("final answer")) {
+	if r := p.said(); finals.In(r.text, &r.grams) {
 		h.cited(p)
 	}
 }
 
+// finals come with the reasoning that hands in an answer.
+var finals = facts.NewPhrases([]string{"final_answer(", "final answer"})
+
+// uncited reports whether nothing came from outside that a source could be.
+func uncited(p *Pass) bool {
+	v := p.T.Provenance()
+	return v != nil && !v.Looked && v.Longest < longGiven
+}
+
 // cited looks for a source that was never asked.
 func (h *hallucinated) cited(p *Pass) {
-	v := p.T.Provenance()
-	if v == nil || v.Looked || v.Longest >= longGiven {
+	if !uncited(p) {
 		return
 	}
-	claim := sourceClaim(h.text)
+	claim := sourceClaim(p.said())
 	if claim == "" || !p.Sees(phantomResult, "source", event.Warning) {
 		return
 	}

@@ -71,7 +71,10 @@ var HallucinatedTool = &Detector{
 	New:   func(*Config) Watcher { return &hallucinated{} },
 }
 
-type hallucinated struct{ text, lower []byte }
+type hallucinated struct {
+	sentences [][]byte
+	lower     []byte
+}
 
 // stormWindow is within how many calls two calls of unknown tools are a storm.
 const stormWindow = 10

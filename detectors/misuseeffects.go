@@ -47,17 +47,13 @@ func (m *toolMisuse) consent(p *Pass) {
 	have := &p.Memory[consentState]
 	switch p.Step.Kind {
 	case event.AgentMessage:
-		m.text = p.Step.Text.AppendText(m.text[:0])
-		if asks(m.text) {
+		if asks(p) {
 			*have = consentAsked
 		}
 	case event.UserMessage:
-		m.text = p.Step.Text.AppendText(m.text[:0])
-		m.text = m.text[:min(len(m.text), maxClaimText)]
-		lower(m.text)
 		was := *have
 		*have = consentNone
-		if was == consentAsked && agrees(m.text) {
+		if was == consentAsked && agrees(p.said()) {
 			*have = consentGiven
 		}
 	case event.ApprovalGiven:

@@ -19,6 +19,7 @@ type Pass struct {
 	rules    map[*Rule]*setting
 	episodes *episodes
 	findings []Finding
+	reading  reading
 }
 
 // stepID is the id of the current step; one without goes by its ordinal.

@@ -409,7 +409,7 @@ func (s *Shard) otherTask(t *trajectory, st *event.Step) bool {
 // watch shows the step to the detectors and the findings to the episodes.
 func (s *Shard) watch(t *trajectory, emit func(Output)) {
 	p := &s.pass
-	p.Current, p.T, p.episodes = &s.w.Cur, &t.facts, &t.episodes
+	p.Current, p.T, p.episodes, p.reading.made = &s.w.Cur, &t.facts, &t.episodes, false
 	for _, i := range s.byKind[p.Step.Kind] {
 		if t.blind&(1<<i) != 0 {
 			continue

@@ -206,12 +206,12 @@ func (m *toolMisuse) message(p *Pass) {
 	if failed == nil || agent != p.Agent || p.Lacks&facts.NeedMessages != 0 {
 		return
 	}
-	m.text = p.Step.Text.AppendText(m.text[:0])
-	m.text = m.text[:min(len(m.text), maxClaimText)]
-	lower(m.text)
-	switch claim := claims(m.text, failed.Tool.Words); {
-	case acknowledges(m.text):
+	r := p.said()
+	if trouble.In(r.text, &r.grams) {
 		p.Memory[pendingCall] = 0
+		return
+	}
+	switch claim := claims(r.text, failed.Tool.Words); {
 	case claim != nil:
 		p.Memory[pendingCall] = 0
 		s := event.Warning

@@ -122,7 +122,7 @@ func TestDeadlinesStaySmall(t *testing.T) {
 	}
 }
 
-// TestDeadlinesLaterIsFree moves deadlines later, which must not touch the heap.
+// TestDeadlinesLaterIsFree moves deadlines later, which must not touch the queue.
 func TestDeadlinesLaterIsFree(t *testing.T) {
 	d := NewDeadlines(func(s uint32) []byte { return []byte{byte(s)} })
 	for s := range uint32(100) {
@@ -133,7 +133,7 @@ func TestDeadlinesLaterIsFree(t *testing.T) {
 		d.Arm(uint32(i%100), 10+i)
 	}
 	if !slices.Equal(before, slices.Collect(d.queue.all())) {
-		t.Error("the heap changed")
+		t.Error("the queue changed")
 	}
 	for i := range int64(100) {
 		slot, at, ok := d.Next(200_000)

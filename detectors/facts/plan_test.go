@@ -23,7 +23,7 @@ func TestPlanFromText(t *testing.T) {
 		"My plan:\n1. Look up A-1\n2. Ship A-1":                              "Look up A-1/0/0; Ship A-1/0/0",
 		"I will do this.\n\n1) Look up A-1 (done)\n2) Ship A-1 after step 1": "Look up A-1/2/0; Ship A-1 after step 1/0/1",
 		"Plan: 1) look up A-1, 2) ship A-1.":                                 "look up A-1/0/0; ship A-1/0/0",
-		"TODO\n- [x] Look up A-1\n- [ ] Ship A-1\n  - by train":              "Look up A-1/2/0; Ship A-1/0/0",
+		"To-do list\n- [x] Look up A-1\n- [ ] Ship A-1\n  - by train":        "Look up A-1/2/0; Ship A-1/0/0",
 		"**Plan**\n1. **Look up A-1**\n2. Ship A-1 once 1 is done":           "Look up A-1/0/0; Ship A-1 once 1 is done/0/1",
 		"Mein Plan:\n1. A-1 suchen\n2. A-1 senden":                           "A-1 suchen/0/0; A-1 senden/0/0",
 		// None of these is one.

@@ -329,24 +329,37 @@ func spells(b []byte, from Source) bool {
 	if from&FromUser == 0 {
 		return false
 	}
-	const longest = 9 // letters of a number word
-	var word [longest]byte
-	n := 0
-	for _, c := range b {
-		if byteClass[c] == isLetter {
-			if n < longest {
-				word[n] = c | 0x20
+	for i := 0; i < len(b); {
+		from := i
+		for i < len(b) && byteClass[b[i]] == isLetter {
+			i++
+		}
+		n := i - from
+		if n > 0 && n < len(numberWord{}) && numberLengths[b[from]&31]&(1<<n) != 0 {
+			var w numberWord
+			for k, c := range b[from:i] {
+				w[k] = c | 0x20
 			}
-			n++
-			continue
+			if numberWords[string(w[:n])] {
+				return true
+			}
 		}
-		if n <= longest && numberWords[string(word[:n])] {
-			return true
-		}
-		n = 0
+		i++
 	}
-	return n <= longest && numberWords[string(word[:n])]
+	return false
 }
+
+// numberWord has room for one.
+type numberWord [16]byte
+
+// numberLengths has the lengths of number words as bits, by the low bits of the
+// first letter: most words are no number at a glance.
+var numberLengths = func() (t [32]uint16) {
+	for w := range numberWords {
+		t[w[0]&31] |= 1 << len(w)
+	}
+	return t
+}()
 
 // amountAt reads the number that begins a run of digits, in hundredths: thousands
 // may be set apart by commas, and two decimals may follow. end is where it ends.

@@ -45,7 +45,7 @@ func (t *Trajectory) pin(w *Workspace, step *event.Step, text event.Value, cut e
 		}
 	}
 	name := t.stepName(w, step)
-	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses(), step, name)
+	s.say(l.text, false, l.refuses() || strongCues.found(l) || weakCues.found(l), l.refuses() || rewords.found(l) && !yesWords.found(l), step, name)
 	id := ""
 	if l.matters() {
 		id = string(name)
@@ -62,7 +62,7 @@ func (l *slotLexer) matters() bool {
 		return true
 	}
 	for i := range l.toks {
-		if t := &l.toks[i]; t.kind != SlotWord || l.is(i, "not") {
+		if t := &l.toks[i]; t.kind != SlotWord || l.is(i, "not") || l.is(i, "but") {
 			return true
 		}
 	}

@@ -273,6 +273,11 @@ func (s *Slots) exclude(l *slotLexer, i int, step *event.Step, id string) {
 	if op == 0 && l.is(i, "not") && i+1 < len(l.toks) && l.text[l.toks[i+1].at]-'A' < 26 {
 		op, n = LimitNot, 1 // a name
 	}
+	if op == 0 && l.is(i, "but") && i+1 < len(l.toks) && l.text[l.toks[i+1].at]-'A' < 26 {
+		if from, _ := l.sentence(i); l.has(anyWords, from, i) {
+			op, n = LimitNot, 1 // any but this
+		}
+	}
 	if outCues.longest(l, i) > 0 && i > 0 && op == 0 {
 		s.excludeBefore(l, i, step, id)
 		return

@@ -202,3 +202,10 @@ func TestSlotBounds(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// TestPhraseLists checks that each list has a bit of its own.
+func TestPhraseLists(t *testing.T) {
+	if phraseLists > 64 {
+		t.Errorf("%d lists of phrases, and 64 bits", phraseLists)
+	}
+}

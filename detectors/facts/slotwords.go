@@ -21,7 +21,7 @@ var verbWords = []string{
 	"actually", "am", "book", "but", "can", "cancel", "change", "check", "correction", "could", "do", "don't", "exchange", "find", "get", "give",
 	"hello", "help", "here", "hi", "have", "i", "i'd", "i'm", "instead", "let", "like", "make", "me", "mean", "meant", "modify", "move",
 	"need", "not", "now", "ok", "please", "refund", "return", "said", "see", "send", "should", "sorry", "sure", "swap", "take", "thanks",
-	"then", "update", "use", "using", "wait", "want", "we", "which", "would", "yes", "you", "leave", "keep",
+	"then", "update", "use", "using", "wait", "want", "we", "which", "would", "yes", "you", "leave", "keep", "pls", "plz", "thx",
 	"bitte", "ich", "wir", "möchte", "will", "brauche", "habe", "hätte", "storniere", "erstatte", "erstatten", "ändere", "ändern", "buche", "buchen", "nehmen", "nimm", "hallo", "danke", "ja", "nein", "doch", "nicht", "statt", "sondern", "meinte", "sie",
 }
 
@@ -199,6 +199,10 @@ var (
 	// redoWords ask for something once more.
 	redoWords = split("again", "once more", "another", "repeat", "resend", "one more", "retry", "redo", "twice", "second", "extra", "additional", "re-run", "rerun", "same again", "more",
 		"nochmal", "noch einmal", "erneut", "wieder", "zweimal")
+	// rewords put a value in the place of one that was asked about.
+	rewords = split("make that", "make it", "should be", "meant", "lieber")
+	// anyWords leave all open but what is excluded.
+	anyWords = split("any", "anyone", "anybody", "anything", "everything", "everyone", "whatever", "all")
 	// parts announce that one thing is done more than once.
 	parts = split("two parts", "parts", "twice", "installments", "instalments", "split", "each", "both", "one by one", "times", "copies", "separately",
 		"zwei teilen", "zweimal", "jeweils", "raten")

@@ -246,7 +246,7 @@ func (l *lexicon) line(language Language, section, line string, seen map[string]
 
 // full1 gives the entries of the full form of a word of a file.
 func (l *lexicon) full1(w string) []int32 {
-	if i := l.words.find(hash([]byte(w)), w, l.entries); i >= 0 && l.entries[i].full != nil {
+	if i := l.words.find(hash([]byte(w)), []byte(w), l.entries); i >= 0 && l.entries[i].full != nil {
 		return l.entries[i].full
 	}
 	for _, e := range endings {
@@ -261,7 +261,7 @@ func (l *lexicon) full1(w string) []int32 {
 // where there is none.
 func (l *lexicon) entry(w string) int32 {
 	h := hash([]byte(w))
-	if i := l.words.find(h, w, l.entries); i >= 0 {
+	if i := l.words.find(h, []byte(w), l.entries); i >= 0 {
 		return i
 	}
 	i := int32(len(l.entries))
@@ -332,10 +332,10 @@ func (t *table) add(h uint32, i int32) {
 }
 
 // find gives the number of a text's entry, -1 for none.
-func (t *table) find(h uint32, w string, entries []entry) int32 {
+func (t *table) find(h uint32, w []byte, entries []entry) int32 {
 	mask := uint32(len(t.slots) - 1)
 	for i := h & mask; t.slots[i] != 0; i = (i + 1) & mask {
-		if t.tags[i] == h && entries[t.slots[i]-1].text == w {
+		if t.tags[i] == h && entries[t.slots[i]-1].text == string(w) {
 			return t.slots[i] - 1
 		}
 	}

@@ -177,7 +177,7 @@ func (t *Text) add(w Word, h uint32, apostrophe bool) {
 		return
 	}
 	word := t.fold[w.from:w.to]
-	w.exact = l.words.find(h, string(word), l.entries)
+	w.exact = l.words.find(h, word, l.entries)
 	if w.exact >= 0 {
 		if full := l.entries[w.exact].full; full != nil {
 			t.expand(w, full)
@@ -219,7 +219,7 @@ func (t *Text) expand(w Word, full []int32) {
 
 func (t *Text) known(w *Word) {
 	word := t.fold[w.from:w.to]
-	w.exact = t.lex.words.find(hash(word), string(word), t.lex.entries)
+	w.exact = t.lex.words.find(hash(word), word, t.lex.entries)
 	t.stem(w)
 }
 

@@ -105,7 +105,7 @@ func TestUsersStream(t *testing.T) {
 		}
 		if run == 0 {
 			d.until("the gap", func() bool { return d.shows("misstep_gaps_total 1") && d.shows("misstep_gap_records_total 2") })
-			if !strings.Contains(d.log.String(), `"source":"MINE","from":1,"to":2,`) {
+			if !strings.Contains(d.log.String(), `"source":"MINE","partition":0,"from":1,"to":2,`) {
 				t.Errorf("the log does not tell of the gap:\n%s", d.log.String())
 			}
 			stored := d.stored()

@@ -161,7 +161,7 @@ func WriteTopics(w io.Writer, o TopicsOptions) error {
 	}
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("# What misstep needs on a Kafka cluster, 3.1 to 4. It makes nothing by itself. Settings such as")
+	p("# What misstep needs on a Kafka cluster, 2.1 to 4. It makes nothing by itself. Settings such as")
 	p("# retention.ms and max.message.bytes are yours; keep steps for as long as a detector may be down.")
 	p("# Producers of steps choose the partition by the trajectory_id as key, with %s.", o.Partitioner)
 	for _, s := range Specs(o.Names, o.Partitions, o.Replicas) {
