@@ -22,12 +22,10 @@ const (
 // gaps tells of records that the log of steps does not hold any more. The
 // readers of its partitions are its only writers.
 type gaps struct {
-	log    zerolog.Logger
-	source string
-	// partitioned says that the source has several partitions.
-	partitioned bool
-	publish     func(ctx context.Context, partition int32, from, to int64) error
-	now         func() time.Time
+	log     zerolog.Logger
+	source  string
+	publish func(ctx context.Context, partition int32, from, to int64) error
+	now     func() time.Time
 
 	count, records atomic.Int64
 	mended         int64 // offset up to which the end that was lost is told
@@ -53,9 +51,10 @@ func (g *gaps) found(partition int32, from, to int64) {
 	if to <= g.mended {
 		return // told already
 	}
-	g.count.Add(1)
+	tell := g.tell(partition, from, to)
+	g.count.Add(1) // once it is told, so that who reads this finds it told
 	g.records.Add(to - from + 1)
-	if g.tell(partition, from, to) {
+	if tell {
 		g.event(partition, from, to)
 	}
 }
@@ -75,11 +74,7 @@ func (g *gaps) tell(partition int32, from, to int64) bool {
 		return false
 	}
 	g.told++
-	told := g.log.Warn().Str("source", g.source)
-	if g.partitioned {
-		told = told.Int32("partition", partition)
-	}
-	told.Int64("from", from).Int64("to", to).
+	g.log.Warn().Str("source", g.source).Int32("partition", partition).Int64("from", from).Int64("to", to).
 		Msg("data gap: the log of steps does not hold these records any more; trajectories that they were part of are judged without them")
 	return true
 }

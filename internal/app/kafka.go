@@ -59,7 +59,7 @@ func openKafka(ctx context.Context, c *config.Config, log zerolog.Logger) (*kafk
 	if b.compression, err = kafka.CompressionOf(k.Compression); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	b.gaps = gaps{log: log, source: k.Topics.Steps, partitioned: true, now: time.Now, publish: func(ctx context.Context, partition int32, from, to int64) error {
+	b.gaps = gaps{log: log, source: k.Topics.Steps, now: time.Now, publish: func(ctx context.Context, partition int32, from, to int64) error {
 		return kafka.PublishGap(ctx, cluster, k.Topics.Gaps, kafka.Gap{Time: time.Now().UTC(), Source: k.Topics.Steps, Partition: partition, From: from, To: to})
 	}}
 	if err := kafka.CheckTopics(ctx, cluster, KafkaNames(k)); err != nil {
