@@ -51,9 +51,10 @@ func (g *gaps) found(partition int32, from, to int64) {
 	if to <= g.mended {
 		return // told already
 	}
-	g.count.Add(1)
+	tell := g.tell(partition, from, to)
+	g.count.Add(1) // once it is told, so that who reads this finds it told
 	g.records.Add(to - from + 1)
-	if g.tell(partition, from, to) {
+	if tell {
 		g.event(partition, from, to)
 	}
 }

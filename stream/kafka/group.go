@@ -18,8 +18,9 @@ const (
 	rebalanceTimeout = 30 * time.Second
 	joinBackoff      = 500 * time.Millisecond
 	// drainTimeout is how long the partitions may take to be given up when the
-	// group changes.
-	drainTimeout = rebalanceTimeout / 2
+	// group changes. All members wait for it, and what it leaves undone costs
+	// whoever is next no more than a crash would.
+	drainTimeout = 5 * time.Second
 	// watchEvery is how often a member looks for new partitions.
 	watchEvery = 5 * time.Second
 )
