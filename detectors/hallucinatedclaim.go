@@ -14,7 +14,7 @@ var (
 		Name: "phantom_call", Code: "H5", Family: "claim", Fault: event.FaultAgent,
 		Doc:       "The agent tells that it did something with a tool that it never called.",
 		Threshold: "At once, in a message to the user: warning.",
-		Guards:    "The claim must be in the first person or say \"successfully\", in words of the name of a tool that changes something, in a sentence that neither asks, promises nor denies. No tool that changes something was called since the user spoke last, and the tool itself never in this task.",
+		Guards:    "The claim must be in the first person, say \"successfully\", or follow the user's yes to a proposal, in words of the name of a tool that changes something, in a sentence that neither asks, promises nor denies. No tool that changes something was called since the user spoke last, and the tool itself never in this task.",
 		Source:    "Tool bypass (2601.05214); TRAIL, fabricated tool output.",
 		Needs:     facts.NeedMessages | facts.NeedBeginning | facts.NeedCatalogue,
 	}
@@ -87,12 +87,29 @@ func (h *hallucinated) told(p *Pass) {
 	if p.Lacks&facts.NeedMessages != 0 {
 		return
 	}
+	defer h.agreed(p)
 	h.written(p)
 	h.bypassed(p)
 	if p.T.Tools != nil || p.T.Task.Calls > 0 { // who has no tools cannot have looked anything up, and argues
 		h.cited(p)
 	}
 	h.named(p)
+}
+
+// agreed follows whether the user has just agreed to what the agent proposed.
+func (h *hallucinated) agreed(p *Pass) {
+	have := &p.Memory[agreement]
+	switch {
+	case p.Step.Kind == event.AgentMessage:
+		*have = consentNone
+		if asks(p) {
+			*have = consentAsked
+		}
+	case *have == consentAsked && agrees(p.said()):
+		*have = consentGiven
+	default:
+		*have = consentNone
+	}
 }
 
 // written looks for a call that the agent wrote into its message instead of
@@ -178,7 +195,8 @@ func (h *hallucinated) bypassed(p *Pass) {
 	}
 	r := p.said()
 	h.sentences = ownWord(h.sentences[:0], r)
-	if len(h.sentences) == 0 {
+	agreed := p.Memory[agreement] == consentGiven && !asks(p) // who asks has not done it yet
+	if len(h.sentences) == 0 && !agreed {
 		return
 	}
 	for _, name := range c.Names {
@@ -186,7 +204,11 @@ func (h *hallucinated) bypassed(p *Pass) {
 		if !t.Changes || called(p.T, name) {
 			continue
 		}
-		claim := firstPerson(h.sentences, deedsOf(t.Words))
+		deeds := deedsOf(t.Words)
+		claim := firstPerson(h.sentences, deeds)
+		if claim == nil && agreed {
+			claim = deed(r, deeds)
+		}
 		if claim == nil || !p.Sees(phantomCall, name, event.Warning) {
 			continue
 		}
@@ -237,7 +259,7 @@ func deedsOf(words []string) []string {
 			return words[i:]
 		}
 		if facts.IsChange(w) {
-			return words[i : i+1]
+			return words[:i+1] // what stands before may be a verb that no list knows
 		}
 	}
 	return words
@@ -263,6 +285,41 @@ func ownWord(dst [][]byte, r *reading) [][]byte {
 		dst = append(dst, sentence)
 	}
 	return dst
+}
+
+// deed gives the word that tells, as done, of what the user has just agreed to,
+// nil for none: then no first person is needed.
+func deed(r *reading, deeds []string) []byte {
+	for text := r.text; len(text) > 0; {
+		end := sentenceEnd(text)
+		sentence := text[:end]
+		text = text[end:]
+		if bytes.HasSuffix(bytes.TrimRight(sentence, " \t\r\n"), []byte("?")) || trouble.In(sentence, &r.grams) {
+			continue
+		}
+		var found []byte
+		for rest, be := sentence, false; ; {
+			var w []byte
+			if w, rest = nextWord(rest); w == nil {
+				break
+			}
+			was := be
+			if be = string(w) == "be"; was {
+				continue // what is to be done
+			}
+			if promiseSet.has(w) {
+				found = nil
+				break
+			}
+			if bytes.HasSuffix(w, []byte("ed")) && hasStem(w, deeds) {
+				found = w
+			}
+		}
+		if found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // firstPerson gives the claim of something done by a tool in such sentences, nil

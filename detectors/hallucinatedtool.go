@@ -67,7 +67,7 @@ var HallucinatedTool = &Detector{
 	Name: "hallucinated_tool", Version: 1, Class: event.HallucinatedTool,
 	Doc:   "The agent calls a tool, or uses a parameter, that does not exist.\nNames are compared with the catalogue that the agent was offered; without one only the runtime's own word counts.",
 	Rules: []*Rule{aliasTool, misspeltTool, inventedTool, unknownParameter, variantStorm, runtimeUnknownTool, phantomCall, callInText, phantomResult},
-	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.ModelCall},
+	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage, event.ModelCall},
 	New:   func(*Config) Watcher { return &hallucinated{} },
 }
 
@@ -84,6 +84,7 @@ const (
 	stormCall = iota // number of the task's call, from 1
 	stormTurn
 	stormAgent // its place in the trajectory
+	agreement  // whether the user has just agreed to a proposal, as in tool_misuse
 )
 
 // Observe implements Watcher.
@@ -91,6 +92,9 @@ func (h *hallucinated) Observe(p *Pass) {
 	switch p.Step.Kind {
 	case event.AgentMessage:
 		h.told(p)
+		return
+	case event.UserMessage:
+		h.agreed(p)
 		return
 	case event.ModelCall:
 		h.thought(p)

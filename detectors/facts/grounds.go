@@ -28,6 +28,8 @@ type Ground struct {
 	From   Source // who showed it, 0 for nobody
 	Amount int64  // in hundredths
 	Hash   uint64 // of an identifier, without its case
+	// Example says that the tool's description holds it, as an example.
+	Example bool
 	// Foreign says that an identifier is one of another kind of thing than the
 	// parameter names.
 	Foreign bool
@@ -104,9 +106,13 @@ func (g *grounding) value(v event.Value, path string) {
 		}
 		g.add(Ground{Path: path, Value: raw, Shape: Amount, Amount: a, From: from})
 	case v.Form == event.Number && !p.names:
-	case isIdentifier(raw, v.Form) && !g.tool.mentions(raw):
+	case isIdentifier(raw, v.Form):
 		raw = bytes.TrimLeft(raw, "#")
-		g.add(Ground{Path: path, Value: raw, Shape: Identifier, From: g.v.Of(raw, v.Form == event.Escaped), Hash: identifierHash(raw)})
+		how := g.tool.names(raw)
+		if how == asValue {
+			return
+		}
+		g.add(Ground{Example: how == asExample, Path: path, Value: raw, Shape: Identifier, From: g.v.Of(raw, v.Form == event.Escaped), Hash: identifierHash(raw)})
 	}
 }
 
@@ -120,6 +126,36 @@ func (g *grounding) told(v event.Value, path string) {
 }
 
 func (g *grounding) add(x Ground) { g.w.Cur.Grounds = append(g.w.Cur.Grounds, x) }
+
+// specHolds says how a tool's own specification holds a value.
+type specHolds uint8
+
+const (
+	notNamed  specHolds = iota
+	asExample           // in the middle of a description
+	asValue             // as a whole string: a member of an enum, a default
+)
+
+// names reports how the tool's specification holds a value.
+func (t *Tool) names(value []byte) specHolds {
+	how := notNamed
+	for from := 0; len(value) > 0; {
+		i := bytes.Index(t.spec[from:], value)
+		if i < 0 {
+			return how
+		}
+		i += from
+		end := i + len(value)
+		if i > 0 && t.spec[i-1] == '"' && !isEscape(t.spec, i-1) && end < len(t.spec) && t.spec[end] == '"' {
+			return asValue
+		}
+		if (i == 0 || !joinsName(t.spec[i-1])) && (end == len(t.spec) || !joinsName(t.spec[end])) {
+			how = asExample
+		}
+		from = i + 1
+	}
+	return how
+}
 
 // mentions reports whether the tool's own description holds the value: an enum
 // member, a default or an example.
