@@ -11,7 +11,7 @@ MUTATE      ?=
 # Lists what stands in test files as "folder name" for each function of a kind.
 tests = grep -rnE --include='*_test.go' '^func $(1)' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func ([A-Za-z0-9_]+).*|\1 \2|'
 
-.PHONY: help build cross test race lint vuln fuzz bench bench-million bench-nats bench-kafka bench-once arm64 storm storm-kafka storm-short soak quality mutation cover clean
+.PHONY: help build cross test race lint vuln fuzz bench bench-each bench-million bench-nats bench-kafka bench-once arm64 storm storm-kafka storm-short soak quality mutation cover clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' Makefile
@@ -50,6 +50,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 bench: ## what a step costs, against one pass of jsonparser.ObjectEach
 	$(GO) run ./internal/bench
+
+bench-each: ## and with each detector alone
+	$(GO) run ./internal/bench -each -live 1000 -lines 20000 -rounds 3
 
 bench-million: ## and with a million live trajectories; 3 GiB
 	$(GO) run ./internal/bench -only detect -live 10000

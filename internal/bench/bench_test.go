@@ -21,7 +21,7 @@ import (
 func BenchmarkLines(b *testing.B) {
 	for _, name := range names(b) {
 		b.Run(name, func(b *testing.B) {
-			cs, err := contestants(1000)
+			cs, err := contestants(1000, true)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func BenchmarkLines(b *testing.B) {
 
 func TestTable(t *testing.T) {
 	t.Setenv(tauEnv, "")
-	small := []string{"-live", "50", "-lines", "2000", "-rounds", "3"}
+	small := []string{"-each", "-live", "50", "-lines", "2000", "-rounds", "3"}
 	out := table(t, small...)
 	for _, c := range names(t) {
 		if !regexp.MustCompile(`(?m)^` + c + ` +\d+ +\d+\.\d\d +\d+\.\d\d\.\.\d+\.\d\d .*\d\.\d{3} +\d\.\d{3}`).MatchString(out) {
@@ -160,7 +160,7 @@ func table(t *testing.T, args ...string) string {
 
 func names(t testing.TB) []string {
 	t.Helper()
-	cs, err := contestants(1000)
+	cs, err := contestants(1000, true)
 	if err != nil {
 		t.Fatal(err)
 	}

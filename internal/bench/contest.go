@@ -99,8 +99,8 @@ func timed(c contestant, b *block) (score, error) {
 }
 
 // measure lets the contestants run in turns and prints what came out.
-func measure(w io.Writer, title string, t traffic, want targets, s size, only string) (err error) {
-	all, err := contestants(s.live)
+func measure(w io.Writer, title string, t traffic, want targets, s size, only string, each bool) (err error) {
+	all, err := contestants(s.live, each)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func measure(w io.Writer, title string, t traffic, want targets, s size, only st
 	}
 	// The last block has no beginnings and ends, which are not the steady path.
 	b.fill(t, s.lines, midLife())
-	fmt.Fprintf(w, "\n%s: %d bytes a line\n%-12s %12s %7s %15s %8s %16s %10s\n", title, bytes/lines,
+	fmt.Fprintf(w, "\n%s: %d bytes a line\n%-18s %12s %7s %15s %8s %16s %10s\n", title, bytes/lines,
 		"", "lines/cpu-s", "ratio", "least..most", "target", "allocations/line", "mid-task")
 	for i, c := range cs {
 		steady, err := timed(c, &b)
@@ -166,7 +166,7 @@ func row(w io.Writer, name string, own, base []score, steady score, want targets
 	if least, ok := want[name]; ok {
 		target = fmt.Sprintf(">= %.1f", least)
 	}
-	line := fmt.Sprintf("%-12s %12.0f %7.2f %15s %8s %16.3f %10.3f", name, median(rates), median(ratios),
+	line := fmt.Sprintf("%-18s %12.0f %7.2f %15s %8s %16.3f %10.3f", name, median(rates), median(ratios),
 		fmt.Sprintf("%.2f..%.2f", slices.Min(ratios), slices.Max(ratios)), target,
 		allocs/lines, float64(steady.allocs)/float64(steady.lines))
 	if least, ok := want[name]; ok && median(ratios) < least {

@@ -15,16 +15,17 @@ import (
 // program is the whole detect program in its engine, with one shard and
 // results that go nowhere.
 type program struct {
+	title string
 	feed  *feed
 	ended chan struct{} // closed when the engine has ended
 	err   error         // with which it ended
 }
 
-func newProgram(live int) (*program, error) {
+func newProgram(live int, title string, off map[string]detectors.DetectorConfig) (*program, error) {
 	// One that is live has a step every so many lines as there are live ones. Those
 	// that ended are forgotten after ten times as many, so that memory stands still.
 	keep := 10 * time.Duration(live) * lineTime
-	rules, err := detectors.NewRuleset(detectors.Config{Idle: keep, Retain: keep})
+	rules, err := detectors.NewRuleset(detectors.Config{Idle: keep, Retain: keep, Detectors: off})
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func newProgram(live int) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{feed: f, ended: make(chan struct{})}
+	p := &program{title: title, feed: f, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		p.err = engine.Run(context.Background())
@@ -44,7 +45,7 @@ func newProgram(live int) (*program, error) {
 	return p, p.settle() // the engine asks for its first block
 }
 
-func (*program) name() string { return "detect" }
+func (p *program) name() string { return p.title }
 
 // run returns when the engine asks for more, which it does after it has applied
 // all it was given.

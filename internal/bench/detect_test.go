@@ -9,7 +9,7 @@ import (
 
 func TestProgramSaysWhenItsEngineEnds(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	p, err := newProgram(10_000)
+	p, err := newProgram(10_000, "detect", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,7 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	flags.IntVar(&s.lines, "lines", 100_000, "lines in a round")
 	flags.IntVar(&s.rounds, "rounds", 7, "rounds")
 	only := flags.String("only", "", "run this contestant alone: ObjectEach, decode or detect")
+	each := flags.Bool("each", false, "and with each detector alone, and with none: what each of them costs")
 	profile := flags.String("cpuprofile", "", "write a processor profile to this file")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -63,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	if err := measure(stdout, "generated traffic", newGenerated(s.live), generatedTargets, s, *only); err != nil {
+	if err := measure(stdout, "generated traffic", newGenerated(s.live), generatedTargets, s, *only, *each); err != nil {
 		return err
 	}
 	path := os.Getenv(tauEnv)
@@ -75,5 +76,5 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return measure(stdout, "recorded mix", rec, recordedTargets, s, *only)
+	return measure(stdout, "recorded mix", rec, recordedTargets, s, *only, *each)
 }
