@@ -65,7 +65,7 @@ var (
 // HallucinatedTool finds calls of tools, and of parameters, that do not exist.
 var HallucinatedTool = &Detector{
 	Name: "hallucinated_tool", Version: 1, Class: event.HallucinatedTool,
-	Doc:   "The agent calls a tool, or uses a parameter, that does not exist.\nNames are compared with the catalogue that the agent was offered; without one only the runtime's own word counts.",
+	Doc:   "The agent calls a tool, uses a parameter, or tells of a call or a result, that does not exist.\nNames are compared with the catalogue that the agent was offered; without one only the runtime's own word counts.",
 	Rules: []*Rule{aliasTool, misspeltTool, inventedTool, unknownParameter, variantStorm, runtimeUnknownTool, phantomCall, callInText, phantomResult},
 	Kinds: []event.Kind{event.ToolCall, event.ToolResult, event.AgentMessage, event.UserMessage, event.ModelCall},
 	New:   func(*Config) Watcher { return &hallucinated{} },
