@@ -94,7 +94,7 @@ quality: ## measure the detectors on the sources in DATA, against QUALITY.md; UP
 	$(GO) run ./internal/quality/measure $(if $(UPDATE),-update) $(DATA)
 
 mutation: ## negate every condition of the detectors; MUTATE='-sample 60' for a part
-	$(GO) run ./internal/mutate -accept fixtures/mutation-survivors.txt -tests ./internal/detect $(MUTATE) ./detectors/...
+	$(GO) run ./internal/mutate -accept fixtures/mutation-survivors.txt -except fixtures/mutation-except.txt -tests ./internal/detect $(MUTATE) ./detectors/...
 
 cover: ## coverage of all packages by all tests, in bin/cover.html
 	@mkdir -p bin

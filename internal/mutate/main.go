@@ -24,10 +24,10 @@ import (
 
 // options are the flags.
 type options struct {
-	dir, accept, run, tests string
-	sample, workers         int
-	seed                    uint64
-	packages                []string
+	dir, accept, except, run, tests string
+	sample, workers                 int
+	seed                            uint64
+	packages                        []string
 }
 
 func main() {
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	flags.StringVar(&o.dir, "C", ".", "folder of the module")
 	flags.StringVar(&o.accept, "accept", "", "file that lists the known survivors, each with its reason")
+	flags.StringVar(&o.except, "except", "", "file that lists the files that are not held to it yet, each with its reason")
 	flags.StringVar(&o.run, "run", "", "negate in this file only, e.g. retryloop.go")
 	flags.StringVar(&o.tests, "tests", "", "packages, separated by commas, whose tests run as well")
 	flags.IntVar(&o.sample, "sample", 0, "take that many conditions only; 0: all")
@@ -94,6 +95,17 @@ func mutate(ctx context.Context, o *options, progress io.Writer) ([]result, map[
 	all, err := sources(mutated)
 	if err != nil {
 		return nil, nil, err
+	}
+	apart, err := readExcept(o.except)
+	if err != nil {
+		return nil, nil, err
+	}
+	before := len(all)
+	if all, err = without(all, apart); err != nil {
+		return nil, nil, err
+	}
+	if n := before - len(all); n > 0 {
+		fmt.Fprintf(progress, "%d of %d conditions are not held to it yet: %s says where and why\n", n, before, o.except)
 	}
 	sites := choose(all, o)
 	if len(sites) == 0 {

@@ -114,6 +114,10 @@ func TestExitCodes(t *testing.T) {
 		{"a sample", []string{"-C", dir, "-accept", known, "-sample", "4", "-seed", "2", "."}, 0, "4 mutants: "},
 		{"nothing to do", []string{"-C", dir, "-run", "none.go", "."}, 2, "no condition in ."},
 		{"no package", []string{"-C", dir}, 2, "usage: mutate"},
+		{"a file that is not held to it", []string{"-C", dir, "-except", write("except", "# why\nfix*.go -- not yet\n"), "."}, 2, "no condition in ."},
+		{"an exception for nothing", []string{"-C", dir, "-except", write("gone", "gone*.go -- not yet\n"), "."}, 2, "line 1: no file with a condition is gone*.go: remove it"},
+		{"an exception without a reason", []string{"-C", dir, "-except", write("mute", "fix*.go\n"), "."}, 2, `found "fix*.go", want GLOB -- REASON`},
+		{"no exceptions", []string{"-C", dir, "-except", "nowhere", "."}, 2, "files that are not held to it: open nowhere"},
 		{"no list", []string{"-C", dir, "-accept", "nowhere", "."}, 2, "accepted survivors: open nowhere"},
 		{"no such package", []string{"-C", dir, "./nowhere"}, 2, "go list"},
 	} {
