@@ -145,3 +145,25 @@ func TestCanCompare(t *testing.T) {
 		}
 	}
 }
+
+// TestReads: a tool reads by its effect or, where nobody named one, by its name.
+func TestReads(t *testing.T) {
+	w := NewWorkspace(Options{})
+	for _, tt := range []struct {
+		name   string
+		effect event.Effect
+		want   bool
+	}{
+		{"get_order", event.EffectUnset, true},
+		{"refund_order", event.EffectUnset, false},
+		{"teleport", event.EffectUnset, false},
+		{"cancel_and_get", event.EffectUnset, false},
+		{"teleport", event.EffectRead, true},
+		{"get_order", event.EffectWrite, false},
+		{"get_order", event.EffectIrreversible, false},
+	} {
+		if got := w.tool(tt.name, tt.effect, false, false).Reads; got != tt.want {
+			t.Errorf("%s with the effect %s reads: %t, want %t", tt.name, tt.effect, got, tt.want)
+		}
+	}
+}
