@@ -83,12 +83,15 @@ soak: ## half an hour at half load, with kills and reloads: memory and goroutine
 
 storm-kafka: ## kill and stop detectors on a real Kafka, that join and leave as well; needs Java 17 and Maven
 	$(GO) run ./internal/storm -mode kafka -for 9m -kills 100 -stops 20 -leaves 20 -nodes 5
+	$(GO) run ./internal/storm -mode kafka -rolling -for 1m
+	$(GO) run ./internal/storm -mode kafka -failover -kills 20
 
-storm-short: ## all of them in three minutes
+storm-short: ## all of them in four minutes
 	$(GO) run ./internal/storm -mode external -for 60s -kills 16 -stops 3
 	$(GO) run ./internal/storm -mode embedded -for 20s -kills 8
 	$(GO) run ./internal/storm -mode cluster -for 40s -kills 5 -stops 1 -nodes 1
 	$(GO) run ./internal/storm -mode kafka -for 40s -kills 10 -stops 2 -leaves 2 -nodes 1
+	$(GO) run ./internal/storm -mode kafka -rolling -for 10s
 
 quality: ## measure the detectors on the sources in DATA, against QUALITY.md; UPDATE=1 writes it
 	$(GO) run ./internal/quality/measure $(if $(UPDATE),-update) $(DATA)

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -259,54 +258,4 @@ func TestKafkaRights(t *testing.T) {
 	}
 	k.exactly(d)
 	k.until(d, "ready again", func() bool { code, _ := d.get("/readyz"); return code == 200 })
-}
-
-// TestKafkaRollingRestart: three detectors are restarted one after the other. No
-// partition is without a detector for more than five seconds, and nothing is
-// repeated.
-func TestKafkaRollingRestart(t *testing.T) {
-	k := newKafkaTest(t, 6)
-	var ds []*kafkaDetector
-	for range 3 {
-		ds = append(ds, k.start(`"partitions":[`))
-	}
-	k.until(ds[0], "two partitions each", func() bool {
-		for _, d := range ds {
-			if !d.shows("misstep_partitions 2") {
-				return false
-			}
-		}
-		return true
-	})
-	k.publish(12)
-	k.exactly(ds[0])
-	ctx, cancel := context.WithCancel(t.Context())
-	published, ended := time.Now(), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			k.publish(6)
-			<-time.After(100 * time.Millisecond)
-		}
-	}()
-	for i := range ds {
-		ds[i].stop()
-		ds[i] = k.start(`"partitions":[`)
-	}
-	cancel()
-	<-ended
-	k.exactly(ds[0])
-	// Between a step and its failure, as the topics have it.
-	took := map[string]time.Duration{}
-	for _, m := range k.records(k.c.Kafka.Topics.Steps) {
-		took[string(m.Key)] = -time.Duration(m.Time.UnixNano())
-	}
-	longest := time.Duration(0)
-	for _, m := range k.records(k.c.Kafka.Topics.Failures) {
-		longest = max(longest, took[string(m.Key)]+time.Duration(m.Time.UnixNano()))
-	}
-	t.Logf("%d trajectories in %v; the longest wait is %v", k.seq, time.Since(published).Round(time.Second), longest)
-	if longest > 5*time.Second {
-		t.Errorf("a step waited for %v", longest)
-	}
 }

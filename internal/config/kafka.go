@@ -72,7 +72,7 @@ func defaultKafka() Kafka {
 			Directives: kafka.DirectivesTopic, DeadLetter: kafka.DeadLetterTopic, Gaps: kafka.GapsTopic,
 		},
 		Checkpoint: kafka.CheckpointsTopic, Replay: time.Hour, Partitioner: "murmur2",
-		Session: 10 * time.Second, Heartbeat: time.Second, Compression: "lz4",
+		Session: 10 * time.Second, Heartbeat: 300 * time.Millisecond, Compression: "lz4",
 	}
 }
 
@@ -276,10 +276,7 @@ func (d *decoder) kafkaTogether(c *Kafka, given, topics map[string]node) {
 		return
 	}
 	if c.Heartbeat > c.Session/3 {
-		at, ok := given["heartbeat"]
-		if !ok {
-			at = given["session"]
-		}
+		at := given["heartbeat"] // its default is no more than a third of the shortest session
 		d.fail(at, "heartbeat is %s and session %s; give a heartbeat of a third of the session at the most, so that one that is late costs nothing", short(c.Heartbeat), short(c.Session))
 	}
 	if at, ok := given["replay"]; ok && c.Checkpoint != "" && c.Replay != defaultKafka().Replay {

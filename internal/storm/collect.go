@@ -16,7 +16,8 @@ type result struct {
 	key       string // id/rev
 	value     []byte
 	stored    time.Time
-	partition int32 // that it comes from
+	partition int32 // that it comes from, with Kafka, and where there
+	offset    int64
 }
 
 // collect reads the results stream until it holds as many outputs as there must

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -47,25 +46,32 @@ func (w *world) startKafka(ctx context.Context) error {
 		return err
 	}
 	for topic, n := range kafkaTopics() {
-		settings := map[string]string{}
-		switch topic {
-		case misstep.CheckpointsTopic:
+		settings := map[string]string{"message.timestamp.type": "LogAppendTime"}
+		if topic == misstep.CheckpointsTopic {
 			settings["cleanup.policy"] = "compact"
-		case misstep.StepsTopic:
-			settings["message.timestamp.type"] = "LogAppendTime"
 		}
 		if err := w.broker.CreateTopic(ctx, topic, n, settings); err != nil {
 			return err
 		}
 	}
 	w.urls = kafkaScheme + w.broker.Addr()
-	for i := range 3 {
-		conf := w.file(fmt.Sprintf("misstep%d.yaml", i), fmt.Sprintf(
-			"kafka: {brokers: [\"%s\"], session: %s, heartbeat: 300ms}\nhttp: {listen: \"127.0.0.1:0\"}\ncheckpoint: {work: 50ms, interval: 1s}\nlog: {format: json}\n",
-			w.broker.Addr(), w.opts.lease))
-		w.detectors = append(w.detectors, w.detector(fmt.Sprint("detector", i), conf))
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
 	}
-	return w.calm(ctx)
+	for i, port := range ports {
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		conf := w.file(fmt.Sprintf("misstep%d.yaml", i), fmt.Sprintf(
+			"kafka: {brokers: [\"%s\"], session: %s}\nhttp: {listen: \"%s\"}\ncheckpoint: {work: 50ms, interval: 1s}\nlog: {format: json, level: debug}\n",
+			w.broker.Addr(), w.opts.lease, addr))
+		p := w.detector(fmt.Sprint("detector", i), conf)
+		p.http = addr
+		w.detectors = append(w.detectors, p)
+	}
+	if err := w.calm(ctx); err != nil {
+		return err
+	}
+	return w.allReady(ctx)
 }
 
 // kafkaPublish publishes steps to Kafka. What is not acknowledged is published
@@ -122,19 +128,14 @@ const assignedMessage = "the group gives partitions"
 
 // leaveDetector ends a detector in order, and starts it again.
 func (w *world) leaveDetector() error {
-	p := w.detectors[w.rng.IntN(len(w.detectors))]
-	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-	case <-time.After(30 * time.Second):
-		return fmt.Errorf("%s does not stop", p.name)
-	}
+	defer w.suffer(time.Now())
 	w.leaves++
-	return p.start()
+	return restart(w.detectors[w.rng.IntN(len(w.detectors))])
 }
 
 // killBroker kills Kafka and starts it again.
 func (w *world) killBroker(ctx context.Context) error {
+	defer w.suffer(time.Now())
 	w.broker.Kill()
 	w.nodes++
 	select {
@@ -215,7 +216,7 @@ func (w *world) resultOf(m *kafka.Message) (result, stream.Origin, error) {
 			return result{}, origin, err
 		}
 	}
-	return result{key: key, value: m.Value, stored: m.Time, partition: origin.Partition}, origin, nil
+	return result{key: key, value: m.Value, stored: m.Time, partition: origin.Partition, offset: origin.Offset}, origin, nil
 }
 
 // readAll reads a partition from its beginning until ctx ends.
@@ -238,9 +239,36 @@ func (w *world) readAll(ctx context.Context, topic string, partition int, found 
 	}
 }
 
+// kafkaTimes says how long steps waited.
+func (w *world) kafkaTimes(ctx context.Context, r *report, got []result) error {
+	r.recovery, r.alone = kafkaRecoveries(w.deaths, w.troubles, w.opts.lease, got)
+	n := len(r.alone)
+	switch {
+	case w.opts.rolls:
+		steps, err := w.stepTimes(ctx)
+		if err != nil {
+			return err
+		}
+		longest, err := waited(steps, got)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		r.rolled, ok = rolled(longest, w.leaves, w.dropped)
+		r.slow = !ok
+	case w.opts.fails:
+		most := w.opts.lease + overSession
+		r.rolled = fmt.Sprintf("at most %s is wanted, of a session of %s", most, w.opts.lease)
+		r.slow = n == 0 || r.alone[n-1] > most
+	}
+	return nil
+}
+
 // kafkaRecoveries gives how long after each kill of a detector the last of its
-// partitions had its next output, shortest first.
-func kafkaRecoveries(deaths []death, got []result) []time.Duration {
+// partitions had its next output, shortest first; alone are those during which
+// nothing else happened, nor for a session before. What a death costs besides,
+// as a broker that is down, is not in these.
+func kafkaRecoveries(deaths []death, troubles []trouble, session time.Duration, got []result) (all, alone []time.Duration) {
 	by := map[int32][]time.Time{}
 	for _, r := range got {
 		by[r.partition] = append(by[r.partition], r.stored)
@@ -248,7 +276,6 @@ func kafkaRecoveries(deaths []death, got []result) []time.Duration {
 	for _, times := range by {
 		slices.SortFunc(times, time.Time.Compare)
 	}
-	var out []time.Duration
 	for _, d := range deaths {
 		longest := time.Duration(-1)
 		for _, p := range d.partitions {
@@ -257,13 +284,27 @@ func kafkaRecoveries(deaths []death, got []result) []time.Duration {
 				longest = max(longest, by[p][i].Sub(d.at))
 			}
 		}
-		if longest >= 0 {
-			out = append(out, longest)
+		if longest < 0 {
+			continue
+		}
+		all = append(all, longest)
+		if !slices.ContainsFunc(troubles, func(t trouble) bool {
+			return !t.from.Equal(d.at) && t.from.Before(d.at.Add(longest)) && t.to.Add(session).After(d.at)
+		}) {
+			alone = append(alone, longest)
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(all)
+	slices.Sort(alone)
+	return all, alone
 }
+
+// trouble is the time of one thing that was done to a process, until it ran
+// again.
+type trouble struct{ from, to time.Time }
+
+// suffer notes what was done since then.
+func (w *world) suffer(from time.Time) { w.troubles = append(w.troubles, trouble{from, time.Now()}) }
 
 // death is the kill of a detector that had partitions.
 type death struct {

@@ -48,6 +48,8 @@ type options struct {
 	bin    string // the detector; built when empty
 	keep   bool   // the folder
 	soak   bool   // instead of a storm
+	rolls  bool   // likewise: restarts in order
+	fails  bool   // likewise: kills, one at a time
 }
 
 func main() {
@@ -78,6 +80,8 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	flags.DurationVar(&o.lease, "lease", 2*time.Second, "lease of the owner, or session of the members")
 	flags.StringVar(&o.bin, "bin", "", "the detector; default: it is built")
 	flags.BoolVar(&o.soak, "soak", false, "embedded: look at memory and goroutines while the configuration is reloaded")
+	flags.BoolVar(&o.rolls, "rolling", false, "kafka: restart the detectors in order, one after the other, for as long as -for says, once at least")
+	flags.BoolVar(&o.fails, "failover", false, "kafka: kill -kills detectors, the next when all is well again, and say how long their partitions have none")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with all logs")
 	if err := flags.Parse(args); err != nil {
 		return 2, err
@@ -87,6 +91,9 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	}
 	if o.soak && o.mode != embedded {
 		return 2, fmt.Errorf("-soak goes with -mode %s", embedded)
+	}
+	if (o.rolls || o.fails) && o.mode != onKafka || o.rolls && o.fails {
+		return 2, fmt.Errorf("-rolling or -failover goes with -mode %s", onKafka)
 	}
 	if o.rate < 0 || o.rate == 0 && !o.soak {
 		return 2, fmt.Errorf("-rate %d: want 1 or more, or 0 with -soak", o.rate)
@@ -148,9 +155,14 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 		return nil, err
 	}
 	var samples []sample
-	if o.soak {
+	switch {
+	case o.soak:
 		samples, err = w.soak(ctx, done, out)
-	} else {
+	case o.rolls:
+		err = w.roll(ctx, done, out)
+	case o.fails:
+		err = w.fail(ctx, done, out)
+	default:
 		err = w.rage(ctx, done, out)
 	}
 	if err != nil {
@@ -181,8 +193,7 @@ func storm(ctx context.Context, o options, dir string, out io.Writer) (r *report
 		}
 	}
 	if w.broker != nil {
-		r.recovery = kafkaRecoveries(w.deaths, got)
-		return r, nil
+		return r, w.kafkaTimes(ctx, r, got)
 	}
 	if !o.soak { // whose stream has lost its beginning by its end
 		again, err := w.replay(ctx)
@@ -201,15 +212,17 @@ type report struct {
 	leaves, dropped            int
 	expected, found            int
 	lost, wrong, repeated      []string
-	differ                     []string // what the replayer makes of the same stream, where it is not that
-	again                      int      // what it makes of it
-	recovery                   []time.Duration
-	soaked                     string // what a soak took
-	grew                       bool   // and that was more and more
+	differ                     []string        // what the replayer makes of the same stream, where it is not that
+	again                      int             // what it makes of it
+	recovery, alone            []time.Duration // alone: while nothing else happened
+	soaked                     string          // what a soak took
+	grew                       bool            // and that was more and more
+	rolled                     string          // how long steps waited in restarts
+	slow                       bool            // and that was too long
 }
 
 func (r *report) clean() bool {
-	return len(r.lost)+len(r.wrong)+len(r.repeated)+len(r.differ) == 0 && r.expected > 0 && !r.grew
+	return len(r.lost)+len(r.wrong)+len(r.repeated)+len(r.differ) == 0 && r.expected > 0 && !r.grew && !r.slow
 }
 
 func (r *report) compare(want *expected, got []result) {
@@ -256,7 +269,7 @@ func (r *report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d steps published, %d detectors killed, %d stopped for longer than the lease, %d servers killed\n", r.steps, r.kills, r.stops, r.nodes)
 	fmt.Fprintf(&b, "%d outputs expected, %d found: lost %d, wrong %d, repeated %d\n", r.expected, r.found, len(r.lost), len(r.wrong), len(r.repeated))
-	if r.leaves > 0 {
+	if r.leaves > 0 && r.rolled == "" {
 		fmt.Fprintf(&b, "%d detectors left and came back\n", r.leaves)
 	}
 	if r.dropped > 0 {
@@ -268,6 +281,13 @@ func (r *report) String() string {
 	if n := len(r.recovery); n > 0 {
 		fmt.Fprintf(&b, "from the death of an owner to the next output: median %s, longest %s, of %d\n",
 			r.recovery[n/2].Round(time.Millisecond), r.recovery[n-1].Round(time.Millisecond), n)
+	}
+	if n := len(r.alone); n > 0 {
+		fmt.Fprintf(&b, "of these nothing else had happened lately, or did meanwhile, with %d: median %s, longest %s\n",
+			n, r.alone[n/2].Round(time.Millisecond), r.alone[n-1].Round(time.Millisecond))
+	}
+	if r.rolled != "" {
+		fmt.Fprintln(&b, r.rolled)
 	}
 	if r.soaked != "" {
 		fmt.Fprintln(&b, r.soaked)

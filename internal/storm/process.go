@@ -27,6 +27,7 @@ type process struct {
 	name, bin string
 	args, env []string
 	log       string // file that takes what it says, of all its lives
+	http      string // where it answers, if that is known
 
 	cmd   *exec.Cmd
 	alive atomic.Bool

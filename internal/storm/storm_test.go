@@ -177,7 +177,7 @@ func TestProcess(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"-mode", "nobody"}, {"-soak"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-mode", "nobody"}, {"-soak"}, {"-rolling"}, {"-mode", "kafka", "-rolling", "-failover"}, {"-nonsense"}} {
 		if code, err := run(context.Background(), args, io.Discard); code != 2 || err == nil {
 			t.Errorf("run(%q) = %d, %v", args, code, err)
 		}

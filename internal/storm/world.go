@@ -42,6 +42,7 @@ type world struct {
 	dropped                              int // outputs that a consumer drops by their origin
 	ownerKills                           []time.Time
 	deaths                               []death
+	troubles                             []trouble
 }
 
 func newWorld(o options, dir string) (*world, error) {
@@ -249,6 +250,7 @@ func (w *world) owner() int {
 func (w *world) killDetector() error {
 	p, owner := w.pick()
 	now := time.Now()
+	defer w.suffer(now)
 	if w.broker != nil {
 		w.deaths = append(w.deaths, death{now, p.assigned()})
 	}
@@ -268,6 +270,7 @@ func (w *world) killDetector() error {
 // another owns what it believes to own.
 func (w *world) stopDetector(ctx context.Context) error {
 	p, _ := w.pick()
+	defer w.suffer(time.Now())
 	p.signal(syscall.SIGSTOP)
 	w.stops++
 	select {

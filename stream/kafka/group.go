@@ -12,8 +12,10 @@ import (
 
 // The times of a group, where its options give no others.
 const (
-	DefaultSession   = 10 * time.Second
-	DefaultHeartbeat = time.Second
+	DefaultSession = 10 * time.Second
+	// DefaultHeartbeat is short, since a member learns by it that the group
+	// changes: so long the partitions of one that died wait after its session.
+	DefaultHeartbeat = 300 * time.Millisecond
 
 	rebalanceTimeout = 30 * time.Second
 	joinBackoff      = 500 * time.Millisecond
