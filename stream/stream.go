@@ -121,6 +121,13 @@ const (
 	DeadLetter Topic = "deadletter"
 )
 
+// The topics of the account program that followers read.
+const (
+	Budgets   Topic = "budgets"
+	Verdicts  Topic = "verdicts"
+	Incidents Topic = "incidents"
+)
+
 // Output is one record that a program puts out.
 type Output struct {
 	Origin   Origin

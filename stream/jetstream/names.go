@@ -48,6 +48,7 @@ const (
 	apiCreate       = "$JS.API.CONSUMER.CREATE."
 	apiDelete       = "$JS.API.CONSUMER.DELETE."
 	apiNext         = "$JS.API.CONSUMER.MSG.NEXT."
+	apiConsumerInfo = "$JS.API.CONSUMER.INFO."
 	flowControl     = "$JS.FC."
 )
 

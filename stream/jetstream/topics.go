@@ -62,6 +62,15 @@ func Roles(o TopicsOptions) []Role {
 			Subscribe: inbox,
 		},
 		{
+			Name: "notify", Doc: "feeds the sinks; needed only with sinks",
+			Publish: []string{
+				apiInfo, info(ResultsStream), apiCreate + ResultsStream + ".>", apiDelete + ResultsStream + ".>", apiNext + ResultsStream + ".>",
+				apiConsumerInfo + ResultsStream + ".>",
+				info(notifyStream), apiDirectGet + notifyStream + ".>", apiMessageGet + notifyStream, notifyPrefix + ">", "agent.deadletter",
+			},
+			Subscribe: inbox,
+		},
+		{
 			Name: "create", Doc: "makes what is missing; needed only with nats.create: true",
 			Publish:   []string{apiStreamCreate + "*", apiStreamUpdate + ResultsStream, apiStreamUpdate + CheckpointsStream},
 			Subscribe: inbox,
@@ -103,6 +112,9 @@ func WriteTopics(w io.Writer, o TopicsOptions) error {
 	p("%s", streamCommand(checkpointsConfig(Limits{}), o.Replicas))
 	kv := ownersConfig(o.Replicas)
 	p("\n# Which process owns the log of steps. Without a TTL: others judge by what they see.")
+	p("nats kv add %s \\\n  --description=%s \\\n  --history=%d --storage=file --replicas=%d", kv.Bucket, shellQuote(kv.Description), kv.History, kv.Replicas)
+	kv = notifyConfig(o.Replicas)
+	p("\n# How far each sink has followed the results. Needed only with sinks.")
 	p("nats kv add %s \\\n  --description=%s \\\n  --history=%d --storage=file --replicas=%d", kv.Bucket, shellQuote(kv.Description), kv.History, kv.Replicas)
 	p("\n# Rights, in the form of the server's configuration: authorization { users: [ { user: ..., permissions: ROLE } ] }.")
 	p("# The user of a detector that does all needs those of detect and intake together.")
