@@ -21,7 +21,20 @@ type Subject struct {
 	// IDs gives the ids of the failures that the destination holds, in order;
 	// nil when it keeps none.
 	IDs func() []string
+	// Fail has the destination answer the next request so; nil: it cannot be
+	// made to.
+	Fail func(f Fault)
 }
+
+// Fault is what a destination does with a request.
+type Fault int
+
+// The faults of a destination.
+const (
+	Busy    Fault = iota // it asks to try again later
+	Refuses              // it will never take what was sent
+	Forgets              // it takes what was sent, but the answer is lost
+)
 
 // Test runs the suite. open gives a new sink with an empty destination; it may
 // register clean-ups.
@@ -39,6 +52,10 @@ func Test(t *testing.T, open func(t *testing.T) Subject) {
 		{"Unknown", "a sink passes over values that it does not know", unknown},
 		{"Hostile", "names and texts come from models and may hold anything", hostile},
 		{"Cancelled", "a Write whose context has ended takes nothing and says so", cancelled},
+		{"Revs", "all revs of a failure arrive, in order", revs},
+		{"Transient", "after an error that passes the same records can be written again", transient},
+		{"Permanent", "what is refused for good is a permanent WriteError, that says how many were taken before", permanent},
+		{"Again", "records that are written again after a lost answer leave the destination as it was", again},
 		{"Close", "Close may be called twice, and ends Write with ErrClosed", closes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,7 +87,8 @@ func records(values ...any) []sinks.Record {
 	for i, v := range values {
 		out[i] = sinks.Record{Value: v, Encoded: []byte(`{}`)}
 		if f, ok := v.(*event.Failure); ok {
-			out[i].Encoded = fmt.Appendf(nil, `{"id":%q}`, f.ID)
+			out[i].Encoded = event.AppendFailure(nil, f)
+			out[i].Note, _ = sinks.NewNote(sinks.KindFailure, out[i].Encoded) // nil without an id
 		}
 	}
 	return out
@@ -194,4 +212,71 @@ func closes(t *testing.T, s Subject) error {
 		return fmt.Errorf("write after Close gave %w, want ErrClosed", err)
 	}
 	return nil
+}
+
+func revs(t *testing.T, s Subject) error {
+	var values []any
+	var want []string
+	for i, state := range []event.State{event.StateOpen, event.StateEscalated, event.StateEscalated, event.StateOpen} {
+		f := Failure(i % 2)
+		f.Rev, f.State = i/2, state
+		values = append(values, f)
+		want = append(want, f.ID)
+	}
+	if err := s.Sink.Write(t.Context(), records(values...)); err != nil {
+		return err
+	}
+	return holds(s, want)
+}
+
+func transient(t *testing.T, s Subject) error {
+	if s.Fail == nil {
+		return nil
+	}
+	s.Fail(Busy)
+	all := records(Failure(1), Failure(2))
+	err := s.Sink.Write(t.Context(), all)
+	var w *sinks.WriteError
+	if err == nil || errors.As(err, &w) && w.Permanent {
+		return fmt.Errorf("write gave %v, want an error that passes", err)
+	}
+	taken := 0
+	if w != nil {
+		taken = w.Taken
+	}
+	if err := s.Sink.Write(t.Context(), all[taken:]); err != nil {
+		return err
+	}
+	return holds(s, []string{Failure(1).ID, Failure(2).ID})
+}
+
+func permanent(t *testing.T, s Subject) error {
+	if s.Fail == nil {
+		return nil
+	}
+	if err := s.Sink.Write(t.Context(), records(Failure(1))); err != nil {
+		return err
+	}
+	s.Fail(Refuses)
+	err := s.Sink.Write(t.Context(), records(Failure(2), Failure(3)))
+	var w *sinks.WriteError
+	if !errors.As(err, &w) || !w.Permanent || w.Taken != 0 {
+		return fmt.Errorf("write gave %#v, want a permanent WriteError", err)
+	}
+	return nil
+}
+
+func again(t *testing.T, s Subject) error {
+	if s.Fail == nil {
+		return nil
+	}
+	s.Fail(Forgets)
+	all := records(Failure(1))
+	if err := s.Sink.Write(t.Context(), all); err == nil {
+		return errors.New("a lost answer is no error")
+	}
+	if err := s.Sink.Write(t.Context(), all); err != nil {
+		return err
+	}
+	return holds(s, []string{Failure(1).ID})
 }
