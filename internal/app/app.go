@@ -19,6 +19,7 @@ import (
 
 	"misstep/internal/config"
 	"misstep/internal/httpd"
+	"misstep/internal/notify"
 	"misstep/sinks"
 )
 
@@ -118,6 +119,7 @@ type app struct {
 	shares    atomic.Int64 // partitions that share the memory
 	beginning sync.Mutex   // from the rules that a term begins with to its place in terms
 	followers *followers
+	notifiers *notifiers
 	http      *httpd.Server
 	admin     *httpd.Admin // nil: there is none
 	readiness readiness
@@ -174,6 +176,12 @@ func (a *app) build(ctx context.Context) error {
 	if err := a.broker.register(a.registry); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	if a.notifiers, err = a.openNotifiers(ctx); err != nil {
+		return err
+	}
+	if err := a.registry.Register(notify.NewMetrics(a.notifiers.all)); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	// Last, since it starts a goroutine.
 	a.followers = newFollowers(counts, sinks.NewTerminal(a.opts.Out, sinks.TerminalOptionsFor(a.opts.Out, a.opts.Getenv)), a.opts.Log)
 	return nil
@@ -183,6 +191,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 	engineCtx, stopEngineNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngineNow()
 	engineDone, httpDone, adminDone, reloadDone := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan struct{})
+	a.notifiers.start()
 	go func() { engineDone <- a.broker.work(engineCtx, a) }()
 	go func() { httpDone <- a.http.Serve(servers.http) }()
 	r := Running{HTTP: servers.http.Addr().String(), Ruleset: a.rules.get().Hash()}
@@ -230,6 +239,7 @@ func (a *app) run(ctx, stopCtx context.Context, servers *servers) error {
 		})
 	}
 	stopEngineNow()
+	a.notifiers.stop()
 	if a.admin != nil {
 		// Last, so that a stop that hangs can be looked into; nobody waits for a
 		// profile.

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"misstep/internal/httpd"
+	"misstep/stream"
 	"misstep/stream/jetstream"
 )
 
@@ -31,6 +32,9 @@ type backend interface {
 	// nil: they are taken.
 	space() jetstream.Space
 	degraded() error
+	// follow gives a follower of the results with a position of its own, and where
+	// its dead letters go.
+	follow(ctx context.Context, name string) (stream.Follower, deadLetter, error)
 	// keyed says that the log of steps keeps each trajectory in one partition.
 	keyed() bool
 	// where tells where things are.

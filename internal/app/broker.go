@@ -27,6 +27,7 @@ type broker struct {
 	connect   func(name string) (*nats.Conn, error)
 	read      *nats.Conn // of the engine
 	write     *nats.Conn // of intake, so that neither holds the other up
+	notify    *nats.Conn // of the sinks; nil without any
 	own       *nats.Conn // of the leases; nil with the embedded server
 	js        natsjs.JetStream
 	gaps      gaps
@@ -220,7 +221,7 @@ func (b *broker) Publish(ctx context.Context, messages []httpd.Message) error {
 // close ends the connections, and the embedded server; what was acknowledged is
 // on disk then.
 func (b *broker) close() error {
-	for _, c := range []*nats.Conn{b.write, b.read, b.own} {
+	for _, c := range []*nats.Conn{b.notify, b.write, b.read, b.own} {
 		if c != nil {
 			c.Close()
 		}

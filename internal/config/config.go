@@ -33,7 +33,9 @@ type Config struct {
 	// Detect is everything that changes what the detect program puts out. Its
 	// Idle, Retain and the runaway steps are set; entries that say what is the default anyway are left out, so
 	// that two files that mean the same give the same ruleset.
-	Detect  detectors.Config
+	Detect detectors.Config
+	// Sinks are told of what is found.
+	Sinks   []Sink
 	Log     Log
 	Metrics Metrics
 }

@@ -99,7 +99,7 @@ func TestExample(t *testing.T) {
 	}
 	// An example line is a comment that begins with a letter or two spaces;
 	// prose has one space.
-	shown := regexp.MustCompile(`(?m)^(tools|policies|suppressions|feedback|prices): \[\]\n`).ReplaceAllString(string(src), "")
+	shown := regexp.MustCompile(`(?m)^(tools|policies|suppressions|feedback|prices|sinks): \[\]\n`).ReplaceAllString(string(src), "")
 	shown = regexp.MustCompile(`(?m)^#(([a-z]| {2}[ -] ).*)$`).ReplaceAllStringFunc(shown, func(s string) string {
 		if strings.HasPrefix(s, "#   ") && !strings.HasPrefix(s, "#    ") {
 			return s // a list in prose
@@ -136,6 +136,16 @@ func TestExample(t *testing.T) {
 	feedback := []detectors.Feedback{{Rule: "fabricated_argument", Workflow: "support", TruePositives: 12, FalsePositives: 3}}
 	if !reflect.DeepEqual(c.Detect.Feedback, feedback) {
 		t.Errorf("feedback %+v, want %+v", c.Detect.Feedback, feedback)
+	}
+	oncall, chat := defaultSink(), defaultSink()
+	oncall.Name, oncall.Type, oncall.URL, oncall.Labels, oncall.MinSeverity = "oncall", "alertmanager", "http://alertmanager.example:9093", []Header{{"team", "agents"}}, "error"
+	chat.Name, chat.Type, chat.URLFile, chat.Template, chat.GroupWait, chat.GroupMost = "chat", "webhook", "/run/secrets/slack", "slack", 30*time.Second, 20
+	chat.PerMinute, chat.MinSeverity, chat.States = 10, "warning", []string{"open", "escalated"}
+	if want := []Sink{oncall, chat}; !reflect.DeepEqual(c.Sinks, want) {
+		t.Errorf("sinks %+v, want %+v", c.Sinks, want)
+	}
+	if again, err := Parse("again", []byte(c.YAML())); err != nil || !reflect.DeepEqual(again.Sinks, c.Sinks) {
+		t.Errorf("what YAML writes of sinks is read as %+v, %v", again, err)
 	}
 	prices := []detectors.Price{{Model: "example-large*", Input: 2_500_000, Output: 10_000_000, CacheRead: 250_000, CacheWrite: 3_125_000}}
 	if !reflect.DeepEqual(c.Detect.Prices, prices) {

@@ -87,6 +87,7 @@ func (d *decoder) root(n node, c *Config) {
 				field{"runaway_steps", func(n node) { d.integer(n, &b.RunawaySteps, 1, most) }},
 			)
 		}},
+		field{"sinks", func(n node) { d.list(n, func(n node) { d.sink(n, c) }) }},
 		field{"log", func(n node) {
 			d.mapping(
 				n,

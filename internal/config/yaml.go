@@ -81,6 +81,7 @@ func (c *Config) YAML() string {
 	}
 	u := c.Detect.Budgets
 	p("budgets:\n  max_calls: %d\n  max_calls_per_tool: %d\n  max_cost_usd: %s\n  runaway_steps: %d", u.MaxCalls, u.MaxCallsPerTool, formatMillionths(u.MaxCostMicroUSD), u.RunawaySteps)
+	sinksYAML(c.Sinks, p)
 	p("log:\n  level: %s\n  format: %s", c.Log.Level, c.Log.Format)
 	p("metrics:\n  max_workflows: %d\n  max_tools: %d", c.Metrics.MaxWorkflows, c.Metrics.MaxTools)
 	return b.String()
